@@ -1,0 +1,27 @@
+"""What the server runs: pages by Django, WebSockets by Channels. `daphne config.asgi:application`"""
+
+import os
+
+from channels.auth import AuthMiddlewareStack
+from channels.routing import ProtocolTypeRouter, URLRouter
+from channels.security.websocket import AllowedHostsOriginValidator
+from django.core.asgi import get_asgi_application
+from django.urls import path
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+pages = get_asgi_application()  # first: it loads the apps, and what follows imports models
+
+from live_edit.consumers import Demultiplexer as LiveEditDemultiplexer  # noqa: E402
+from liveblog.consumers import Demultiplexer as LiveblogDemultiplexer  # noqa: E402
+
+sockets = [
+    path("ws/liveblog/", LiveblogDemultiplexer.as_asgi()),
+    path("ws/live-edit/", LiveEditDemultiplexer.as_asgi()),
+]
+
+application = ProtocolTypeRouter(
+    {
+        "http": pages,
+        "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(sockets))),
+    }
+)

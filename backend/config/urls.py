@@ -1,0 +1,15 @@
+"""Pages. The WebSockets are in asgi.py."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+from live_edit.views import live_edit
+from liveblog.views import index, liveblog
+
+urlpatterns = [
+    path("", index, name="index"),
+    path("liveblog/<slug:slug>/", liveblog, name="liveblog"),
+    path("live-edit/", live_edit, name="live-edit"),
+    path("accounts/", include("django.contrib.auth.urls")),
+    path("admin/", admin.site.urls),
+]
