@@ -1,0 +1,232 @@
+"""… → serializers → **binding** → models → capture → …
+
+What users declare: which rows go out, to whom, in what shape, and who may write what.
+"""
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from asgiref.sync import async_to_sync
+from django.apps import apps
+from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, ValidationError
+from django.db import IntegrityError
+from django.db.models import Model, ProtectedError, QuerySet, RestrictedError
+from django.http import Http404
+
+from . import serializers
+from .protocol import Refused, plain
+
+BINDINGS: list[type["WebsocketBinding"]] = []  # every binding with a model, in the order of declaration
+
+
+def call(hook: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Run a hook and return its result. `async def` is awaited, on this thread's database connection."""
+    result = hook(*args, **kwargs)
+    if not inspect.isawaitable(result):
+        return result
+
+    async def settle() -> Any:
+        return await result
+
+    return async_to_sync(settle)()
+
+
+class _Consumer:
+    """`Binding.consumer`: what goes into `WebsocketDemultiplexer.consumers`, as in Channels 1.x."""
+
+    def __get__(self, instance: object, owner: type["WebsocketBinding"]) -> type["WebsocketBinding"]:
+        return owner
+
+
+class WebsocketBinding:
+    """Binds a model to a stream. Set `model`, `stream` and one of `fields` or `exclude`; define `group_names`
+    so that changes go out, and `has_permission` so that changes come in. Without them nothing does.
+
+    To send snapshots quickly, define `rows_in`. To let browsers choose what they see, `subscription_groups`.
+    To change how a row is written as JSON, `serialize_data`; how a write is done, `create`, `update`, `delete`.
+    Every hook may use the ORM; `async def` hooks are awaited.
+
+    While a client's write is being done, `self.user`, `self.action`, `self.pk` and `self.data` say whose and what,
+    and `self.instance` is the row, locked (None on create).
+    """
+
+    model: ClassVar[Any] = None  # a model, or "app.Model"; None in a body makes it abstract
+    stream: ClassVar[str] = ""
+    fields: ClassVar[Sequence[str] | None] = None  # ["__all__"] for every field but the pk
+    exclude: ClassVar[Sequence[str] | None] = None
+    image_fields: ClassVar[Sequence[str]] = ()  # what else `group_names` reads: remembered in the journal, not sent
+
+    consumer = _Consumer()
+
+    user: Any = None
+    action: str | None = None
+    pk: Any = None
+    data: Any = None
+    instance: Any = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for hook in ("group_names", "rows_in"):  # 1.x's own page has them without the decorator, too
+            if inspect.isfunction(cls.__dict__.get(hook)):
+                setattr(cls, hook, classmethod(cls.__dict__[hook]))
+        if cls.model is not None:
+            BINDINGS.append(cls)
+            if apps.ready:
+                cls.resolve()
+
+    @classmethod
+    def resolve(cls) -> None:
+        """Put the model in the place of its name."""
+        if isinstance(cls.model, str):
+            cls.model = apps.get_model(cls.model)
+
+    # ---- out
+
+    @classmethod
+    def group_names(cls, instance: Any) -> Iterable[str]:
+        """Return the groups that may see this row. It is asked of rows as they are and as they were.
+
+        Asked of a row as it was, it may read the row's own columns and follow a foreign key; any other query is
+        refused, since the world may have changed since.
+        """
+        return []
+
+    @classmethod
+    def rows_in(cls, group: str) -> "QuerySet[Any] | Iterable[Any]":
+        """Return the rows of a group, the inverse of `group_names`, which has the last word on each.
+
+        By default every row is looked at: define it for a table of more than some hundred rows.
+        """
+        return cls.model._base_manager.all()  # type: ignore[no-any-return]
+
+    def subscription_groups(self, user: Any, **params: Any) -> Iterable[str]:
+        """Return the groups for a browser that subscribes with `params`. Raise PermissionDenied to refuse.
+
+        Without params a browser has the groups that the demultiplexer's `connection_groups` gave it.
+        """
+        raise PermissionDenied
+
+    def serialize(self, instance: Any, action: str) -> dict[str, Any]:
+        """Return a change's payload; `{}` suppresses it."""
+        return {
+            "action": action,
+            "pk": serializers.value_of(instance, instance._meta.pk),
+            "data": self.serialize_data(instance),
+            "model": self.model._meta.label_lower,
+        }
+
+    def serialize_data(self, instance: Any) -> dict[str, Any]:
+        """Return the row's `data`: every field of the whitelist, in the model's order."""
+        return serializers.serialize(instance, self.columns())
+
+    # ---- in
+
+    def has_permission(self, user: Any, action: str, pk: Any) -> bool:
+        """Return whether `user` may do `action` ("create", "update", "delete") on the row `pk` (None on create)."""
+        return False
+
+    def get_queryset(self) -> "QuerySet[Any]":
+        """Return the rows that `self.user` may touch. A row outside is `not_found`."""
+        return self.model._default_manager.all()  # type: ignore[no-any-return]
+
+    def deserialize(self, payload: Mapping[str, Any]) -> tuple[str, Any, Any]:
+        """Return (action, pk, data) of a write."""
+        return payload["action"], payload.get("pk"), payload.get("data")
+
+    def create(self, data: Mapping[str, Any]) -> Any:
+        """Make a row of `data`, validate it, save it, return it."""
+        return self._save(self.model(), data)
+
+    def update(self, pk: Any, data: Mapping[str, Any]) -> Any:
+        """Set what `data` has on the row, validate it, save it."""
+        return self._save(self.instance, data)
+
+    def delete(self, pk: Any) -> None:
+        self.instance.delete()
+
+    def _save(self, instance: Any, data: Mapping[str, Any]) -> Any:
+        serializers.assign(instance, self.columns(), data)
+        instance.full_clean()
+        instance.save()
+        return instance
+
+    # ---- the checked, validated write
+
+    def perform(self, payload: Mapping[str, Any], may_read: Callable[[Model], bool]) -> Any:
+        """Do one client write inside the caller's transaction and return the row's pk, or raise Refused.
+
+        `may_read` tells whether the writer is told the row as it is when `expect` did not hold.
+        """
+        try:
+            return self._perform(payload, may_read)
+        except ValidationError as error:
+            raise _invalid(error) from None
+        except (IntegrityError, ProtectedError, RestrictedError) as error:
+            raise Refused("invalid", f"The database refused this: {error.args[0]}.") from error
+        except PermissionDenied as error:
+            raise Refused("forbidden", str(error) or "You may not do this.") from None
+        except (ObjectDoesNotExist, Http404):
+            raise Refused("not_found", "There is no such row for you.") from None
+
+    def _perform(self, payload: Mapping[str, Any], may_read: Callable[[Model], bool]) -> Any:
+        self.action, self.pk, self.data = action, pk, data = self.deserialize(payload)
+        if action == "create":
+            self.pk = pk = None
+        else:
+            self.pk = pk = self._read_pk(pk)
+        if action != "delete" and not isinstance(data, dict):
+            raise Refused("bad_frame", f'To {action}, send "data", an object.')
+        if not call(self.has_permission, self.user, action, pk):
+            raise PermissionDenied
+        if action == "create":
+            made = call(self.create, data)
+            return made.pk if isinstance(made, Model) else None
+        self.instance = self.get_queryset().select_for_update().get(pk=pk)
+        if payload.get("expect") is not None:
+            self._compare(payload["expect"], may_read)
+        if action == "update":
+            call(self.update, pk, data)
+        else:
+            call(self.delete, pk)
+        return pk
+
+    def _read_pk(self, pk: Any) -> Any:
+        if isinstance(pk, bool) or not isinstance(pk, int | str):
+            raise Refused("bad_frame", 'Send "pk", a number or a string.')
+        try:
+            return self.model._meta.pk.to_python(pk)
+        except ValidationError:
+            raise ObjectDoesNotExist from None
+
+    def _compare(self, expect: object, may_read: Callable[[Model], bool]) -> None:
+        names = {field.name for field in self.columns()}
+        if not isinstance(expect, dict) or not names.issuperset(expect):
+            raise Refused("bad_frame", '"expect" is an object of fields that this stream sends.')
+        now = plain(call(self.serialize_data, self.instance))
+        if any(now.get(name) != value for name, value in expect.items()):
+            raise Refused("conflict", "The row was changed meanwhile.", data=now if may_read(self.instance) else None)
+
+    # ---- what the declarations mean
+
+    @classmethod
+    def columns(cls) -> list[serializers.ColumnField]:
+        return serializers.select(cls.model, cls.fields, cls.exclude)
+
+    @classmethod
+    def groups_of(cls, instance: Any) -> frozenset[str]:
+        """Return the groups of a row, as a set. A hook that returns one string means one group."""
+        return as_groups(call(cls.group_names, instance))
+
+
+def as_groups(names: "Iterable[str] | str | None") -> frozenset[str]:
+    """Return what a hook gave as a set of groups."""
+    if names is None:
+        return frozenset()
+    return frozenset([names] if isinstance(names, str) else names)
+
+
+def _invalid(error: ValidationError) -> Refused:
+    messages = error.message_dict if hasattr(error, "error_dict") else {"__all__": error.messages}
+    first = next((message for several in messages.values() for message in several), "Not valid.")
+    return Refused("invalid", first, fields=messages)

@@ -1,0 +1,122 @@
+"""… → capture.sqlite → **capture.install** → journal → …
+
+Keeps the triggers where bindings need them. DDL is issued only where something differs, and wherever a trigger was
+missing a *reset* row goes into the journal in the same transaction: what changed meanwhile nobody saw.
+"""
+
+import os
+from collections.abc import Iterable
+from typing import Any
+from uuid import uuid4
+
+from django.db import DEFAULT_DB_ALIAS, connection, transaction
+from django.db.backends.utils import CursorWrapper
+from django.db.models import ForeignKey, Model
+
+from ..binding import BINDINGS
+from ..models import Entry, State
+from . import sqlite
+
+
+def install(*, only_missing: bool = False) -> list[str]:
+    """Make the journal's tables and the triggers what the bindings need. Returns the tables that were reset.
+
+    `only_missing` leaves alone what differs: another release of the project may be running beside this one.
+    """
+    _make_tables()
+    with connection.cursor() as cursor:
+        if not _differences(cursor, only_missing)[0]:
+            return []
+        with transaction.atomic():
+            sqlite.lock(cursor)
+            differing, have, wanted = _differences(cursor, only_missing)
+            for name in differing:
+                if name in have:
+                    cursor.execute(sqlite.drop(name))
+                if name in wanted:
+                    cursor.execute(wanted[name][1])
+            reset = sorted({table for name, (table, _) in wanted.items() if name not in have})
+            for table in reset:
+                Entry.objects.create(table=table, op="reset")
+    return reset
+
+
+def uninstall(tables: Iterable[str]) -> None:
+    """Take the triggers off these tables: SQLite does not drop a column that a trigger names."""
+    tables = set(tables)
+    with connection.cursor() as cursor:
+        for name, (table, _) in sqlite.installed(cursor).items():
+            if table in tables:
+                cursor.execute(sqlite.drop(name))
+
+
+def image_columns(model: type[Model]) -> list[str]:
+    """Return the columns an image of this table holds: pk, foreign keys, and what any binding sends or asks for.
+    Nothing else, so that no password lies in the journal."""
+    names = {field.name for field in model._meta.concrete_fields if field.primary_key or isinstance(field, ForeignKey)}
+    for binding in BINDINGS:
+        if binding.model._meta.db_table == model._meta.db_table:
+            names |= {field.name for field in binding.columns()} | set(binding.image_fields)
+    return [str(field.column) for field in model._meta.concrete_fields if field.name in names]
+
+
+def pre_migrate(plan: Iterable[Any] = (), using: str = DEFAULT_DB_ALIAS, **kwargs: Any) -> None:
+    """Take the triggers off the tables of an app that is about to be migrated, and off no other."""
+    label = kwargs["app_config"].label
+    if using != DEFAULT_DB_ALIAS or not any(migration.app_label == label for migration, _ in plan):
+        return
+    _make_tables()
+    # The process that takes them off: if it dies before it puts them back, the next server to look does.
+    State.objects.update_or_create(key="migrating", defaults={"value": str(os.getpid())})
+    before = kwargs["apps"].get_models(include_auto_created=True)
+    uninstall(model._meta.db_table for model in before if model._meta.app_label == label)
+
+
+def post_migrate(using: str = DEFAULT_DB_ALIAS, **kwargs: Any) -> None:
+    if using == DEFAULT_DB_ALIAS:
+        install()
+        State.objects.filter(key="migrating").delete()
+
+
+def is_migrating() -> bool:
+    """Whether triggers are off on purpose. WAL keeps all processes of a database on one machine, so a pid tells
+    whether the one that took them off still lives."""
+    pid = State.objects.filter(key="migrating").values_list("value", flat=True).first()
+    if pid is None:
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it lives, under another user
+        pass
+    return True
+
+
+def _make_tables() -> None:
+    with connection.cursor() as cursor:
+        for statement in sqlite.TABLES:
+            cursor.execute(statement)
+    State.objects.get_or_create(key="epoch", defaults={"value": uuid4().hex})
+    State.objects.get_or_create(key="floor", defaults={"value": "0"})
+
+
+Triggers = dict[str, tuple[str, str]]  # {name: (table, CREATE TRIGGER …)}
+
+
+def _differences(cursor: CursorWrapper, only_missing: bool) -> tuple[list[str], Triggers, Triggers]:
+    """Return the names to act on, the triggers that are there and those that should be."""
+    have, wanted = sqlite.installed(cursor), _wanted(set(connection.introspection.table_names(cursor)))
+    missing = [name for name in wanted if name not in have]
+    differing = [name for name, trigger in have.items() if wanted.get(name) != trigger]
+    return (missing if only_missing else missing + differing), have, wanted
+
+
+def _wanted(tables: set[str]) -> Triggers:
+    models = {binding.model._meta.db_table: binding.model._meta.concrete_model for binding in BINDINGS}
+    return {
+        name: (table, sql)
+        for table, model in models.items()
+        if table in tables
+        for name, sql in sqlite.triggers(model, image_columns(model)).items()
+    }

@@ -1,0 +1,43 @@
+"""protocol → **cursor** → serializers → …
+
+How far a browser has read, as the text it keeps. It says nothing and proves everything: signed, and bound to the
+subscriptions it is good for, so that one for other groups, other fields or another database leads to a snapshot.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from typing import Final
+
+from django.utils.crypto import constant_time_compare, salted_hmac
+
+SALT: Final = "channels_databinding.cursor"
+MARK = 12  # hex digits of a fingerprint: it only tells one user's own subscriptions apart; the seal is what is secret
+
+
+def fingerprint(stream: str, params: str, groups: Iterable[str], fields: Iterable[str]) -> str:
+    """Return a short name for one subscription as it is now: other groups or fields, another name."""
+    parts = repr((stream, params, sorted(groups), list(fields)))
+    return hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()[:MARK]
+
+
+def seal(epoch: str, position: object, fingerprints: Iterable[str]) -> str:
+    """Return the cursor that says: complete up to `position` for each of these subscriptions."""
+    body = f"{epoch}:{position}:{'.'.join(sorted(fingerprints))}"
+    return f"{body}:{_sign(body)}"
+
+
+def unseal(text: object, epoch: str, fingerprint: str) -> int | None:
+    """Return the position in `text`, or None where it cannot be served for this subscription."""
+    if not isinstance(text, str) or len(text) > 10_000:
+        return None
+    body, _, signature = text.rpartition(":")
+    if not constant_time_compare(signature, _sign(body)):
+        return None
+    sealed_epoch, position, fingerprints = body.split(":")
+    if sealed_epoch != epoch or fingerprint not in fingerprints.split("."):
+        return None
+    return int(position)
+
+
+def _sign(body: str) -> str:
+    return salted_hmac(SALT, body.encode("utf-8", "surrogatepass"), algorithm="sha256").hexdigest()[:32]

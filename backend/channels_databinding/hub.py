@@ -1,0 +1,289 @@
+"""… → subscriptions → **hub** → outbox → demultiplexer
+
+One in each server process, in its event loop: batches in, frames to members. It knows who listens to what and how
+far everybody is. It never waits for a database or for one socket.
+"""
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, Protocol, TypeVar
+from weakref import WeakKeyDictionary
+
+from .journal import Moment
+from .outbox import Outbox
+from .sessions import Identity, ended
+from .subscriptions import CatchUp, Key, Member, Subscription, Texts, batch_texts, catch_up, reset, tables
+from .tail import Tail
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+THREADS: Final = 4  # for client writes, snapshots and catching up, of all sockets together
+FOLLOW_S: Final = 10.0  # until the journal was read once; past it a subscribe fails
+LOOK_S: Final = 5.0  # between two looks at each socket's session and pings
+RESETS_APART_S: Final = 1.0  # between two snapshots of one subscription that resets ask for
+
+_pool = ThreadPoolExecutor(THREADS, thread_name_prefix="channels_databinding")
+_hubs: "WeakKeyDictionary[asyncio.AbstractEventLoop, Hub]" = WeakKeyDictionary()
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A batch as text. None in the place of texts: that subscription reads again."""
+
+    position: int
+    epoch: str
+    texts: tuple[tuple[Key, Texts | None], ...]
+    starts_over: bool = False  # nobody can say what was before: positions have no meaning any more
+
+
+class Socket(Protocol):
+    """What the hub looks after: a demultiplexer."""
+
+    identity: Identity
+
+    def look(self, now: float) -> None: ...
+    def log_out(self) -> None: ...
+
+
+class Hub:
+    """Use `Hub.current()`; make one yourself only to have two in one process."""
+
+    def __init__(self) -> None:
+        self.subscriptions: dict[Key, Subscription] = {}
+        self.epoch = ""
+        self.passed: int | None = None  # every member was handed what is to be told up to here
+        self.resets = 0
+        self._keys: tuple[Key, ...] = ()  # of `subscriptions`, for the tail's thread: replaced, never changed
+        self._tail: Tail[Delivery] | None = None
+        self._ready: asyncio.Future[None] | None = None
+        self._waiting: deque[tuple[int, Callable[[], None]]] = deque()
+        self._next_snapshot: dict[Key, float] = {}  # of subscriptions that were reset: loop time
+        self._sockets: set[Socket] = set()
+        self._looking: asyncio.Task[None] | None = None
+
+    @classmethod
+    def current(cls) -> "Hub":
+        """Return the hub of the running event loop."""
+        return _hubs.setdefault(asyncio.get_running_loop(), cls())
+
+    # ---- members
+
+    async def join(self, key: Key, outbox: Outbox, *, told: bool) -> Member:
+        """Add a member that holds what it hears until it goes live. Returns once the journal is followed."""
+        member = Member(key, outbox, told)
+        subscription = self.subscriptions.setdefault(key, Subscription(key))
+        subscription.members.add(member)
+        self._keys = tuple(self.subscriptions)
+        try:
+            await self._follow()
+        except BaseException:
+            self.leave(member)
+            raise
+        return member
+
+    def leave(self, member: Member) -> None:
+        subscription = self.subscriptions.get(member.key)
+        if subscription is None or member not in subscription.members:
+            return
+        subscription.members.remove(member)
+        if not subscription.members:
+            del self.subscriptions[member.key]
+            self._keys = tuple(self.subscriptions)
+        if not self.subscriptions:
+            self._rest()
+
+    async def catch_up(self, member: Member, since: str | None) -> CatchUp:
+        """Read what a member missed, or share what was read for another.
+
+        Sharing is right only if, when this member joined, the hub had not passed the position that was read: else
+        a batch between the two reached neither.
+        """
+        subscription, joined_at = self.subscriptions[member.key], self.passed
+        while True:
+            task = subscription.shared.get(since)
+            if task is None:
+                task = asyncio.create_task(self._read(member.key, since))
+                subscription.shared[since] = task
+            try:
+                result = await asyncio.shield(task)
+            except BaseException:
+                if task.done() and subscription.shared.get(since) is task:
+                    del subscription.shared[since]
+                raise
+            if joined_at is None or (result.epoch == self.epoch and joined_at <= result.position):
+                return result
+            if subscription.shared.get(since) is task:
+                del subscription.shared[since]
+            joined_at = self.passed  # what is read from now on is later than that
+
+    async def _read(self, key: Key, since: str | None) -> CatchUp:
+        wait_s = self._next_snapshot.get(key, 0.0) - asyncio.get_running_loop().time()
+        if wait_s > 0:
+            await asyncio.sleep(wait_s)
+        return await self.run(catch_up, key, since)
+
+    async def run(self, work: Callable[..., T], *args: Any) -> T:
+        """Do blocking work in the pool."""
+        return await asyncio.get_running_loop().run_in_executor(_pool, work, *args)
+
+    def is_live(self, member: Member) -> bool:
+        """Whether the member hears all there is: not while it catches up, nor after a reset."""
+        subscription = self.subscriptions.get(member.key)
+        return subscription is not None and member in subscription.members and member.position is not None
+
+    # ---- sockets
+
+    def watch(self, socket: Socket) -> None:
+        """Look after a socket now and then, until `unwatch`."""
+        self._sockets.add(socket)
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._look())
+
+    def unwatch(self, socket: Socket) -> None:
+        self._sockets.discard(socket)
+        if not self._sockets and self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
+
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_S)
+            try:
+                gone = await self.run(ended, {socket.identity for socket in self._sockets})
+            except Exception:
+                logger.exception("Sessions could not be looked at; trying again in %s s.", LOOK_S)
+                continue
+            now = time.monotonic()
+            for socket in tuple(self._sockets):
+                socket.look(now)
+                if socket.identity in gone:
+                    socket.log_out()
+
+    # ---- following the journal
+
+    async def _follow(self) -> None:
+        if self._ready is None:
+            loop = asyncio.get_running_loop()
+            self._ready = loop.create_future()
+            self._tail = Tail(self.prepare, partial(self._take, loop))
+            self._tail.start()
+        await asyncio.wait_for(asyncio.shield(self._ready), FOLLOW_S)
+
+    def _rest(self) -> None:
+        """Nobody listens: stop following. What is waited for has nobody to be told before it."""
+        if self._tail is not None:
+            self._tail.stop()
+        self._tail, self._ready, self.passed = None, None, None
+        self._release(everything=True)
+
+    def nudge(self) -> None:
+        """Something was committed by this process: look at once."""
+        if self._tail is not None:
+            self._tail.nudge()
+
+    def when_passed(self, position: int, then: Callable[[], None]) -> None:
+        """Call `then` once every member was handed what is to be told up to `position`."""
+        if self.passed is None or position <= self.passed:
+            then()
+        else:
+            self._waiting.append((position, then))
+
+    def _release(self, *, everything: bool = False) -> None:
+        waiting, self._waiting = self._waiting, deque()
+        for position, then in waiting:
+            if everything or (self.passed is not None and position <= self.passed):
+                then()
+            else:
+                self._waiting.append((position, then))
+
+    def prepare(self, now: Moment, start: int | None) -> Delivery:
+        """Write what everybody who listens must hear. Runs in the tail's thread, in its read transaction."""
+        keys = self._keys  # read after the transaction began: who joins later reads a later state
+        if start is None:
+            return Delivery(now.position, now.epoch, tuple((key, None) for key in keys), starts_over=True)
+        batch = now.since(start, tables(key.binding for key in keys))
+        return Delivery(now.position, now.epoch, tuple(batch_texts(batch, keys, now.epoch)))
+
+    def _take(self, loop: asyncio.AbstractEventLoop, tail: Tail[Delivery], delivery: Delivery) -> None:
+        """Bring a delivery from the tail's thread into the loop, and wait there until it is done: nothing is read
+        ahead of what the loop can hand on."""
+        taken = threading.Event()
+
+        def take() -> None:
+            try:
+                if tail is self._tail:
+                    self.deliver(delivery)
+            finally:
+                taken.set()
+
+        try:
+            loop.call_soon_threadsafe(take)
+        except RuntimeError:  # the loop is closed
+            tail.stop()
+        while not tail.stopped and not taken.wait(1.0):
+            pass
+
+    def deliver(self, delivery: Delivery) -> None:
+        """Hand a batch to every member, then the answers that waited for it."""
+        first, self.passed, self.epoch = self.passed is None, delivery.position, delivery.epoch
+        if first:
+            if self._ready is not None and not self._ready.done():
+                self._ready.set_result(None)
+        elif delivery.starts_over:
+            for subscription in tuple(self.subscriptions.values()):
+                self._start_over(subscription)
+        else:
+            for key, texts in delivery.texts:
+                if key in self.subscriptions:
+                    self._tell(self.subscriptions[key], delivery.position, texts)
+        for subscription in self.subscriptions.values():
+            if subscription.shared:
+                subscription.shared = {
+                    since: task
+                    for since, task in subscription.shared.items()
+                    if not task.done() or (not task.exception() and task.result().position >= delivery.position)
+                }
+        self._release(everything=delivery.starts_over)
+
+    def _tell(self, subscription: Subscription, end: int, texts: Texts | None) -> None:
+        if texts is None:
+            self._note_reset(subscription.key)
+            text = reset(subscription.key, "these rows can no longer be derived")
+            for member in tuple(subscription.members):
+                if member.told and not member.hear(end, text, reset=True):
+                    self.leave(member)
+            return
+        for member in subscription.members:
+            if not member.told:
+                for text in texts.plain:
+                    member.hear(end, text)
+            elif texts.told is not None:
+                member.hear(end, texts.told)
+
+    def _start_over(self, subscription: Subscription) -> None:
+        self._note_reset(subscription.key)
+        for member in tuple(subscription.members):
+            if member.position is None:
+                member.held.clear()  # its catch-up is read again
+            elif member.told:
+                member.outbox.hand(reset(subscription.key, "the database is another one"))
+                self.leave(member)
+            else:
+                member.position = self.passed
+
+    def _note_reset(self, key: Key) -> None:
+        """Count a reset, and keep those who read again from doing so all the time."""
+        now = asyncio.get_running_loop().time()
+        self.resets += 1
+        self._next_snapshot = {key: at for key, at in self._next_snapshot.items() if at + RESETS_APART_S > now}
+        self._next_snapshot[key] = max(now, self._next_snapshot.get(key, 0.0) + RESETS_APART_S)
+        logger.warning("%s is reset: its clients read again (reset %d).", key.binding.__name__, self.resets)

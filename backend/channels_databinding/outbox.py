@@ -1,0 +1,153 @@
+"""… → hub → **outbox** → demultiplexer
+
+What one socket is sent. Handing it a frame never waits: ASGI's `send` is begun at once, and only where it does not
+finish by itself do the frames behind it wait in a queue.
+
+ASGI says nothing of a socket's buffer (daphne's grows without end), so a socket that has subscribed is asked now
+and then with a ping: what was sent since the last answered one is what may be lying there.
+"""
+
+import asyncio
+import logging
+import time
+import types
+from collections import deque
+from collections.abc import Awaitable, Callable, Generator
+from functools import partial
+from typing import Any, Final
+
+from .protocol import TOO_SLOW, frame
+
+logger = logging.getLogger(__name__)
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+PING_FRAMES: Final = 64
+PING_CHARACTERS: Final = 256 << 10
+ROOM: Final = 1 << 20  # characters: a snapshot's next part waits until less than this is on the way
+MOST: Final = 4 << 20  # characters on the way; past it: close 4408. The journal has them, the client resumes
+PATIENCE_S: Final = 30.0  # for the answer to a ping; past it: close 4408
+
+
+class Outbox:
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._queue: deque[dict[str, Any]] = deque()
+        self._sending: asyncio.Task[None] | None = None
+        self._sent = self._answered = self._asked = self._frames = 0
+        self._pings: dict[str, tuple[int, float]] = {}  # ref: (characters sent before it, when)
+        self._room = asyncio.Event()
+        self.pings = False  # only a socket that used a new word is asked
+        self.closed = False
+
+    @property
+    def on_the_way(self) -> int:
+        """Characters that the socket may not have read yet."""
+        return self._sent - self._answered
+
+    def hand(self, text: str) -> None:
+        """Send a frame, or queue it behind those that wait. Closes a socket that does not read."""
+        if self.closed:
+            return
+        if self.on_the_way > MOST:
+            self.close(TOO_SLOW)
+            return
+        self._push({"type": "websocket.send", "text": text}, len(text))
+        self._frames += 1
+        if self.pings and (self._frames >= PING_FRAMES or self._sent - self._asked >= PING_CHARACTERS):
+            self._ping()
+
+    def close(self, code: int) -> None:
+        """Close the socket. What waits is dropped: it is in the journal."""
+        if not self.closed:
+            self.drop()
+            self._begin({"type": "websocket.close", "code": code})
+
+    def drop(self) -> None:
+        """Say no more."""
+        self.closed = True
+        self._queue.clear()
+        self._room.set()
+        if self._sending is not None:
+            self._sending.cancel()
+
+    def answered(self, ref: str | None) -> None:
+        """Note that the socket has read all that was sent before this ping."""
+        if ref in self._pings:
+            self._answered = max(self._answered, self._pings.pop(ref)[0])
+            self._room.set()
+
+    async def room(self) -> None:
+        """Wait until little enough is on the way for a large frame to follow. Only where the socket is asked."""
+        while self.pings and not self.closed and self.on_the_way > ROOM:
+            self._ping()
+            self._room.clear()
+            await self._room.wait()
+
+    def look(self, now: float) -> None:
+        """Close a socket that leaves a ping unanswered. Called by the hub's timer."""
+        if any(now - asked > PATIENCE_S for _, asked in self._pings.values()):
+            self.close(TOO_SLOW)
+
+    def _ping(self) -> None:
+        if self._asked == self._sent and self._pings:
+            return
+        ref = f"p{self._sent}"
+        self._pings[ref] = (self._sent, time.monotonic())
+        self._asked, self._frames = self._sent, 0
+        text = frame("", {"action": "ping"}, ref=ref)
+        self._push({"type": "websocket.send", "text": text}, 0)
+
+    def _push(self, event: dict[str, Any], characters: int) -> None:
+        self._sent += characters
+        if self._sending is not None:
+            self._queue.append(event)
+        else:
+            self._begin(event)
+
+    def _begin(self, event: dict[str, Any]) -> None:
+        """Start `send` here and now; only if it has to wait does it become a task."""
+        sending = self._send(event).__await__()
+        try:
+            waits_for = sending.send(None)
+        except StopIteration:
+            self._taken()
+            return
+        except Exception as error:  # the socket is gone; its disconnect is on the way
+            logger.debug("a frame could not be sent: %r", error)
+            self.closed = True
+            return
+        self._sending = asyncio.ensure_future(self._finish(sending, waits_for))
+
+    def _taken(self) -> None:
+        if not self.pings:  # nobody will tell: what the server took is out of our hands
+            self._answered = self._sent
+
+    async def _finish(self, sending: Generator[Any, Any, None], waits_for: Any) -> None:
+        try:
+            await _resume(sending, waits_for)
+            while self._queue:
+                await self._send(self._queue.popleft())
+            self._taken()
+        except Exception as error:
+            logger.debug("a frame could not be sent: %r", error)
+            self.closed = True
+            self._queue.clear()
+        finally:
+            self._sending = None
+
+
+@types.coroutine
+def _resume(coroutine: Generator[Any, Any, None], waits_for: Any) -> Generator[Any, Any, None]:
+    """Go on with a coroutine that was begun outside a task, from what it waits for."""
+    while True:
+        try:
+            value = yield waits_for
+        except BaseException as error:
+            resume = partial(coroutine.throw, error)
+        else:
+            resume = partial(coroutine.send, value)
+        try:
+            waits_for = resume()
+        except StopIteration:
+            return

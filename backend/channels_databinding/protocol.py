@@ -1,0 +1,220 @@
+"""**protocol** → serializers → binding → …
+
+Frames: their names, how they are written and read, and the closed list of error codes. Pure.
+`docs/protocol.md` has the whole wire.
+"""
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import orjson
+from django.core.serializers.json import DjangoJSONEncoder
+
+Code = Literal[
+    "bad_frame",
+    "unknown_stream",
+    "unknown_action",
+    "bad_params",
+    "ref_reused",
+    "forbidden",
+    "not_found",
+    "invalid",
+    "conflict",
+    "too_large",
+    "failed",
+]
+
+# Close codes. Always sent after accepting: a refusal before it reaches a browser as a bare 1006.
+LOG_IN: Final = 4401
+FORBIDDEN: Final = 4403
+NO_SUCH_PLACE: Final = 4404
+TOO_SLOW: Final = 4408
+LOGGED_OUT: Final = 4409
+FLOODING: Final = 4413
+OUTCOME_UNKNOWN: Final = 1011
+
+MAX_FRAME = 1 << 20  # characters of one frame from a browser; past it: `too_large`
+MAX_REF = 64  # characters
+MAX_PARAMS = 1_000  # characters of a subscription's params as JSON
+SAFE_INTEGER = (1 << 53) - 1  # ECMAScript's Number.MAX_SAFE_INTEGER; beyond it integers travel as strings
+
+
+class Refused(Exception):
+    """A frame that cannot be done: a code from the closed list, and one sentence for the person who sent it.
+
+    `fields` are messages by field name (`invalid`), `data` is the row as it is (`conflict`).
+    """
+
+    def __init__(
+        self,
+        code: Code,
+        message: str,
+        *,
+        fields: Mapping[str, list[str]] | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code, self.message = code, message
+        self.fields, self.data = fields, data
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        more = {"fields": self.fields, "data": self.data}
+        return {
+            "action": "error",
+            "code": self.code,
+            "message": self.message,
+            **{key: value for key, value in more.items() if value is not None},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A frame from a browser. `params` is its identity: JSON with sorted keys, `""` when there are none."""
+
+    stream: str
+    payload: dict[str, Any]
+    params: str = ""
+    ref: str | None = None
+
+    @property
+    def action(self) -> str:
+        action: str = self.payload["action"]
+        return action
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it holds a word that Channels 1.x did not have. Who never says one is never told one."""
+        return self.ref is not None or self.action in ("subscribe", "unsubscribe", "ping")
+
+
+class BadFrame(Refused):
+    """A frame that cannot be read. `ref` and `stream` are what could be made out of it."""
+
+    ref: str | None = None
+    stream: str = ""
+
+
+def decode(text: str | None) -> Request:
+    """Read one frame from a browser. Raises BadFrame."""
+    if text is None:
+        raise BadFrame("bad_frame", "Send text frames of JSON; this one was binary.")
+    if len(text) > MAX_FRAME:
+        raise BadFrame("too_large", f"A frame may have {MAX_FRAME:,} characters; this one has {len(text):,}.")
+    try:
+        frame = orjson.loads(text)
+    except ValueError:
+        raise BadFrame("bad_frame", "This frame is not JSON.") from None
+    if not isinstance(frame, dict):
+        raise BadFrame("bad_frame", "A frame is a JSON object.")
+    ref = frame.get("ref")
+    if ref is not None and not (isinstance(ref, str) and 0 < len(ref) <= MAX_REF):
+        raise BadFrame("bad_frame", f"A ref is a string of 1 to {MAX_REF} characters.")
+    try:
+        return _request(frame, ref)
+    except BadFrame as bad:
+        bad.ref = ref
+        raise
+
+
+def _request(frame: dict[str, Any], ref: str | None) -> Request:
+    stream, payload, params = frame.get("stream"), frame.get("payload"), frame.get("params")
+    if not isinstance(stream, str):
+        raise BadFrame("bad_frame", 'A frame has a "stream", a string.')
+    if not isinstance(payload, dict) or not isinstance(payload.get("action"), str):
+        raise BadFrame("bad_frame", 'A frame has a "payload", an object with an "action".')
+    return Request(stream=stream, payload=payload, params=_identity(params, stream), ref=ref)
+
+
+def _identity(params: object, stream: str) -> str:
+    """Return the name of one subscription within its stream, `""` for none. Raises BadFrame(bad_params)."""
+    if params is None or params == {}:
+        return ""
+    if isinstance(params, dict) and all(
+        isinstance(value, str | bool) or (isinstance(value, int) and abs(value) <= SAFE_INTEGER)
+        for value in params.values()
+    ):
+        identity = orjson.dumps(params, option=orjson.OPT_SORT_KEYS).decode()
+        if len(identity) <= MAX_PARAMS:
+            return identity
+    bad = BadFrame(
+        "bad_params",
+        f"params is a flat object of strings, safe integers and booleans, {MAX_PARAMS:,} characters at most.",
+    )
+    bad.stream = stream
+    raise bad
+
+
+def read_params(identity: str) -> dict[str, Any]:
+    """Return the params of a subscription from its name."""
+    params: dict[str, Any] = orjson.loads(identity) if identity else {}
+    return params
+
+
+def frame(
+    stream: str,
+    payload: object,
+    *,
+    params: str = "",
+    ref: str | None = None,
+    refs: tuple[str, ...] = (),
+    cursor: str | None = None,
+) -> str:
+    """Write one frame for browsers. `stream` and `payload` alone make the frame of Channels 1.x, key for key."""
+    envelope: dict[str, Any] = {"stream": stream}
+    if params:
+        envelope["params"] = orjson.Fragment(params)
+    if ref is not None:
+        envelope["ref"] = ref
+    if refs:
+        envelope["refs"] = refs
+    if cursor is not None:
+        envelope["cursor"] = cursor
+    envelope["payload"] = payload
+    return encode(envelope).decode()
+
+
+_OPTIONS = orjson.OPT_STRICT_INTEGER | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_NON_STR_KEYS
+_default = DjangoJSONEncoder().default
+
+
+def encode(value: object) -> bytes:
+    """Write `value` as Django's own JSON: datetimes to the millisecond, Decimals as strings.
+
+    NaN and Infinity become null; integers a browser would round become strings.
+    """
+    try:
+        return orjson.dumps(value, default=_default, option=_OPTIONS)
+    except TypeError:  # an integer past 53 bits, or half a surrogate pair: rare, so only then the slow way
+        return orjson.dumps(_tamed(value), default=_default, option=_OPTIONS)
+
+
+def encoded(value: object) -> orjson.Fragment:
+    """Write `value` once, to be set into any number of frames."""
+    return orjson.Fragment(encode(value))
+
+
+def plain(value: object) -> Any:
+    """Return `value` as the browser will read it: what `expect` is compared with."""
+    return orjson.loads(encode(value))
+
+
+def _tamed(value: Any) -> Any:
+    match value:
+        case bool() | None | float() | orjson.Fragment():
+            return value
+        case int():
+            return value if abs(value) <= SAFE_INTEGER else str(value)
+        case str():
+            return value.encode("utf-8", "replace").decode("utf-8")
+        case dict():
+            return {_tamed(key if isinstance(key, str) else str(key)): _tamed(v) for key, v in value.items()}
+        case list() | tuple():
+            return [_tamed(item) for item in value]
+        case bytes() | memoryview():
+            return base64.b64encode(value).decode()
+        case _:
+            return _tamed(json.loads(json.dumps(value, cls=DjangoJSONEncoder)))

@@ -1,0 +1,74 @@
+"""protocol → cursor → **serializers** → binding → …
+
+Row ⇄ JSON, as Django's own serializers write and read it. The whitelist of a binding guards both ways.
+"""
+
+from base64 import b64decode
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from django.core.exceptions import ValidationError
+from django.db.models import BinaryField, Field, ForeignKey, JSONField, Model
+from django.utils.encoding import is_protected_type
+
+ColumnField: TypeAlias = "Field[Any, Any]"
+
+
+def select(model: type[Model], fields: Sequence[str] | str | None, exclude: Sequence[str] | None) -> list[ColumnField]:
+    """Return the fields of `model` that a binding with these lists sends, in the model's order. Never the pk,
+    unless it is a natural key that `fields` names."""
+    columns: list[ColumnField] = list(model._meta.concrete_fields)
+    if fields in ("__all__", ["__all__"], ("__all__",)):
+        return [field for field in columns if not field.primary_key]
+    if fields is not None:
+        return [field for field in columns if field.name in fields]
+    if exclude is not None:
+        return [field for field in columns if field.name not in exclude and not field.primary_key]
+    return []
+
+
+def serialize(instance: Model, fields: Iterable[ColumnField]) -> dict[str, Any]:
+    """Return `{name: value}` for the browser. A primary key travels beside the data, never in it."""
+    return {field.name: value_of(instance, field) for field in fields if not field.primary_key}
+
+
+def value_of(instance: Model, field: ColumnField) -> Any:
+    """Return one value as `django.core.serializers.python` gives it: numbers and dates as they are, the rest text."""
+    value = field.value_from_object(instance)
+    return value if is_protected_type(value) else field.value_to_string(instance)
+
+
+def assign(instance: Model, fields: Iterable[ColumnField], data: Mapping[str, Any]) -> None:
+    """Set on `instance` what `data` has of `fields`; every other key is passed over.
+
+    A field that is not editable (`auto_now`, `editable=False`) is sent and never written; a primary key may be
+    given while the row is new. Raises ValidationError, by field.
+    """
+    errors: dict[str, Any] = {}
+    for field in fields:
+        if field.name not in data or not _is_writable(instance, field):
+            continue
+        try:
+            setattr(instance, field.attname, _read(field, data[field.name]))
+        except ValidationError as error:
+            errors[field.name] = error.error_list
+        except (TypeError, ValueError, OverflowError):
+            errors[field.name] = ValidationError("Enter a valid value.", code="invalid")
+    if errors:
+        raise ValidationError(errors)
+
+
+def _is_writable(instance: Model, field: ColumnField) -> bool:
+    return field.editable and (instance._state.adding or not field.primary_key)
+
+
+def _read(field: ColumnField, value: Any) -> Any:
+    if value is None or isinstance(field, JSONField):
+        return value
+    if isinstance(value, dict | list):
+        raise ValidationError("Enter a single value.", code="invalid")
+    if isinstance(field, BinaryField):
+        return b64decode(value, validate=True)
+    if isinstance(field, ForeignKey) and value == "":
+        return None
+    return field.to_python(value)

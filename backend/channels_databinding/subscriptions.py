@@ -1,0 +1,200 @@
+"""… → differ → **subscriptions** → hub → …
+
+A subscription is a stream, params and groups: what some sockets see alike. Its members share every frame and every
+snapshot. Reading what a member missed is here, too: by the same differ, serializer and frames as live.
+"""
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from django.db.models import ForeignKey
+
+from . import cursor, journal
+from .binding import BINDINGS
+from .differ import Audience, Binding, RowChange, Unclear, diff, readable, row_payload, visible_groups
+from .journal import Batch, Moment
+from .outbox import Outbox
+from .protocol import encoded, frame
+
+PART_ROWS: Final = 200  # of a snapshot, in one frame
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Names a subscription. `params` is JSON with sorted keys, `""` for none."""
+
+    binding: Binding
+    params: str
+    groups: Audience
+
+    @property
+    def fingerprint(self) -> str:
+        names = [column.name for column in self.binding.columns()]
+        return cursor.fingerprint(self.binding.stream, self.params, self.groups, names)
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """One batch as its frames. `told` for who has subscribed: one frame. `plain` for who has not: 1.x frames."""
+
+    told: str | None = None
+    plain: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CatchUp:
+    """What a member missed: frames, complete up to `position`."""
+
+    frames: tuple[str, ...]
+    position: int
+    epoch: str
+
+
+@dataclass(eq=False)
+class Member:
+    """One socket's place in a subscription.
+
+    It hears only batches that end after its `position`, that of its snapshot or resume. Until it has one, what
+    arrives is held. `told` is False for who never subscribed: a 1.x client, in the groups it got at connect.
+    """
+
+    key: Key
+    outbox: Outbox
+    told: bool
+    position: int | None = None
+    held: list[tuple[int, str, bool]] = field(default_factory=list)  # end of the batch, frame, is it a reset
+
+    def hear(self, end: int, text: str, *, reset: bool = False) -> bool:
+        """Hand a frame on, or hold it. Returns whether the member stays: after a reset it hears no more."""
+        if self.position is None:
+            self.held.append((end, text, reset))
+            return True
+        if not end <= self.position:
+            self.outbox.hand(text)
+            return not reset
+        return True
+
+    def go_live(self, position: int) -> tuple[int, bool]:
+        """Hand on what was held and is not in the catch-up. Returns how far that reaches, and whether it stays."""
+        held, self.held, self.position = self.held, [], position
+        for end, text, reset in held:
+            if not self.hear(end, text, reset=reset):
+                return end, False
+        return max([position, *(end for end, _, _ in held)]), True
+
+
+@dataclass(eq=False)
+class Subscription:
+    key: Key
+    members: set[Member] = field(default_factory=set)
+    shared: dict[str | None, asyncio.Task[CatchUp]] = field(default_factory=dict)  # by the cursor asked for
+
+
+def tables(bindings: Iterable[Binding]) -> set[str]:
+    """Return the tables to read of the journal: those of the bindings, and the bound ones they point to."""
+    models = {binding.model for binding in bindings}
+    bound = {binding.model._meta.db_table for binding in BINDINGS}
+    related = {
+        column.related_model._meta.db_table
+        for model in models
+        for column in model._meta.concrete_fields
+        if isinstance(column, ForeignKey) and not isinstance(column.related_model, str)
+    }
+    return {model._meta.db_table for model in models} | (related & bound)
+
+
+def texts(key: Key, changes: list[RowChange], epoch: str, end: object) -> Texts:
+    """Write one batch for a subscription, once for all its members."""
+    stream = key.binding.stream
+    sealed = cursor.seal(epoch, end, [key.fingerprint])
+    entitled = [change for change in changes if not change.passed]
+    plain = tuple(frame(stream, change.payload) for change in entitled)
+    if len(changes) == 1:
+        only = changes[0]
+        told = frame(stream, only.payload, params=key.params, refs=only.refs, cursor=sealed)
+    else:
+        payload = {"action": "changes", "changes": [_in_batch(change) for change in changes]}
+        told = frame(stream, payload, params=key.params, cursor=sealed)
+    return Texts(told, plain)
+
+
+def _in_batch(change: RowChange) -> Mapping[str, Any]:
+    item = {name: value for name, value in change.payload.items() if name != "model"}
+    return {**item, "refs": change.refs} if change.refs else item
+
+
+def reset(key: Key, reason: str) -> str:
+    return frame(key.binding.stream, {"action": "reset", "reason": reason}, params=key.params)
+
+
+def catch_up(key: Key, since: str | None) -> CatchUp:
+    """Read what a member missed: every change after the cursor `since`, or a snapshot. Never a part of it."""
+    with journal.moment() as now:
+        position = cursor.unseal(since, now.epoch, key.fingerprint)
+        if position is not None and now.floor <= position <= now.position:
+            try:
+                missed = diff(now.since(position, tables([key.binding])), key.binding, [key.groups])
+            except Unclear:
+                pass
+            else:
+                return CatchUp(_missed(key, missed.get(key.groups, []), now), now.position, now.epoch)
+        return CatchUp(tuple(_snapshot(key)), now.position, now.epoch)
+
+
+def _missed(key: Key, changes: list[RowChange], now: Moment) -> tuple[str, ...]:
+    if not changes:
+        return ()
+    # Leaving tells nothing new, and less to who was away: the key alone.
+    alone = [
+        RowChange("delete", {**change.payload, "data": {}}, change.refs) if change.action == "delete" else change
+        for change in changes
+    ]
+    told = texts(key, alone, now.epoch, now.position).told
+    return (told,) if told else ()
+
+
+def _snapshot(key: Key) -> Iterator[str]:
+    first, part = True, []
+    for row in _rows(key):
+        part.append(row)
+        if len(part) == PART_ROWS:
+            yield _part(key, part, first)
+            first, part = False, []
+    if first or part:
+        yield _part(key, part, first)
+
+
+def _part(key: Key, rows: list[Any], first: bool) -> str:
+    payload = {"action": "snapshot", **({"first": True} if first else {}), "rows": rows}
+    return frame(key.binding.stream, payload, params=key.params)
+
+
+def _rows(key: Key) -> Iterator[Any]:
+    """Return the rows of all groups, each once, in the order of `rows_in`. `group_names` has the last word."""
+    seen = set()
+    for group in sorted(key.groups):
+        for row in readable(key.binding.rows_in(group)):
+            if row.pk in seen or key.groups.isdisjoint(visible_groups(key.binding, row)):
+                continue
+            seen.add(row.pk)
+            payload = row_payload(key.binding, row, "create")
+            if payload:
+                yield encoded({"pk": payload["pk"], "data": payload["data"]})
+
+
+def batch_texts(batch: Batch, keys: Iterable[Key], epoch: str) -> Iterator[tuple[Key, Texts | None]]:
+    """Return what each subscription hears of a batch; None where it has to read again."""
+    by_binding: dict[Binding, list[Key]] = {}
+    for key in keys:
+        by_binding.setdefault(key.binding, []).append(key)
+    for binding, several in by_binding.items():
+        try:
+            heard = diff(batch, binding, {key.groups for key in several})
+        except Unclear:
+            yield from ((key, None) for key in several)
+            continue
+        for key in several:
+            if key.groups in heard:
+                yield key, texts(key, heard[key.groups], epoch, batch.end)

@@ -1,0 +1,99 @@
+"""… → journal → **tail** → differ → …
+
+The thread that follows the journal, one in each server process that has a subscriber. Nothing wakes it that it
+could not do without: it looks by itself, and a wake-up only hurries it.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Final, Generic, TypeVar
+
+from django.db import DatabaseError, connection
+
+from . import journal
+from .capture.install import install, is_migrating
+from .journal import Moment, Watch
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+LOOK_AT_TRIGGERS_S: Final = 5.0
+RETRY_S: Final = (0.1, 0.5, 2.0, 5.0)  # after the database failed once, twice, …
+
+
+class Tail(Generic[T]):
+    """Reads the journal batch by batch. `prepare(moment, start)` makes something of a batch within the read
+    transaction; `start` is the end of the batch before, None where there is none to go on from. `hand_on(tail, it)`
+    comes after the transaction and may wait: what is not yet taken bounds what is read ahead.
+    """
+
+    def __init__(self, prepare: Callable[[Moment, int | None], T], hand_on: Callable[["Tail[T]", T], None]) -> None:
+        self._prepare, self._hand_on = prepare, hand_on
+        self._position: int | None = None
+        self._epoch = ""
+        self._nudge = threading.Event()
+        self.stopped = False
+
+    def start(self) -> None:
+        threading.Thread(target=self._run, name="channels_databinding tail", daemon=True).start()
+
+    def nudge(self) -> None:
+        """Look now: something was committed."""
+        self._nudge.set()
+
+    def stop(self) -> None:
+        self.stopped = True
+        self._nudge.set()
+
+    def step(self) -> None:
+        """Read what is new, once, and hand it on."""
+        with journal.moment() as now:
+            start = self._position if now.epoch == self._epoch else None
+            rewound = start is not None and now.position < start
+            if start == now.position:
+                return
+            if not rewound:
+                prepared = self._prepare(now, start)
+        if rewound:  # an earlier copy lies under us: cursors that went past it must never be served
+            journal.renew(now.epoch)
+            return self.step()
+        self._position, self._epoch = now.position, now.epoch
+        self._hand_on(self, prepared)
+
+    def _run(self) -> None:
+        failures = 0
+        watch, looked = None, 0.0
+        try:
+            while not self.stopped:
+                try:
+                    watch = watch or Watch()
+                    looked = self._look_after(looked)
+                    self.step()
+                    failures = 0
+                    watch.wait(self._nudge, LOOK_AT_TRIGGERS_S)
+                except Exception:
+                    if failures == 0:
+                        logger.exception("The journal could not be read. Trying again; nothing is lost.")
+                    wait_s = RETRY_S[min(failures, len(RETRY_S) - 1)]
+                    failures, watch = failures + 1, None
+                    connection.close()
+                    self._nudge.wait(wait_s)
+        finally:
+            connection.close()
+
+    def _look_after(self, looked: float) -> float:
+        """Now and then: put back triggers that are missing, note how far the journal is, forget what is old."""
+        now = time.monotonic()
+        if looked and now - looked < LOOK_AT_TRIGGERS_S:
+            return looked
+        try:
+            if not is_migrating():
+                for table in install(only_missing=True):
+                    logger.warning("Triggers were missing on %s and are put back: its clients read again.", table)
+            journal.mark_and_prune()
+        except DatabaseError:  # most likely somebody holds the write lock for long; reading goes on
+            logger.warning("The journal could not be looked after; trying again.", exc_info=True)
+        return now

@@ -1,0 +1,21 @@
+"""Fixtures: a real database file, real triggers, a real consumer. Nothing is mocked but the network's last metre."""
+
+import pytest
+
+from visitor import Visitor
+
+
+@pytest.fixture
+async def visit(transactional_db):
+    """Return `visit(demultiplexer, user=None)`: a browser that has just connected. All leave at the end."""
+    visitors = []
+
+    async def visit(demultiplexer, user=None, **options):
+        visitor = Visitor(demultiplexer, user, **options)
+        visitors.append(visitor)
+        await visitor.connect()
+        return visitor
+
+    yield visit
+    for visitor in visitors:
+        await visitor.leave()

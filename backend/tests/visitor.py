@@ -1,0 +1,71 @@
+"""A browser in a test: speaks frames, keeps nothing."""
+
+import itertools
+
+import orjson
+from channels.testing import WebsocketCommunicator
+from django.contrib.auth.models import AnonymousUser
+
+
+class Visitor:
+    """One socket to a demultiplexer. `ref`s are r1, r2, …"""
+
+    def __init__(self, demultiplexer, user=None, *, path="/", kwargs=None, hub=None, session=None):
+        app = demultiplexer.as_asgi(hub=hub)
+        self.communicator = WebsocketCommunicator(app, path)
+        self.communicator.scope |= {"user": user or AnonymousUser(), "url_route": {"kwargs": kwargs or {}}}
+        if session is not None:
+            self.communicator.scope["session"] = session
+        self.refs = (f"r{n}" for n in itertools.count(1))
+        self.left = False
+
+    async def connect(self):
+        self.accepted, _ = await self.communicator.connect(timeout=10)
+
+    async def leave(self):
+        if not self.left:
+            self.left = True
+            await self.communicator.disconnect()
+
+    async def say(self, stream, payload, **envelope):
+        """Send a frame; with a ref of its own unless `ref=None`. Returns the ref."""
+        ref = envelope.pop("ref", "new")
+        if ref == "new":
+            ref = next(self.refs)
+        if ref is not None:
+            envelope["ref"] = ref
+        await self.communicator.send_to(
+            text_data=orjson.dumps({"stream": stream, **envelope, "payload": payload}).decode()
+        )
+        return ref
+
+    async def hear(self):
+        """Return the next frame. The server's pings are answered and passed over."""
+        while True:
+            frame = orjson.loads(await self.communicator.receive_from(10))
+            if frame["stream"] == "" and frame["payload"]["action"] == "ping":
+                await self.say("", {"action": "ack"}, ref=frame["ref"])
+                continue
+            return frame
+
+    async def hear_until(self, ref):
+        """Return all frames up to and with the answer to `ref`."""
+        frames = []
+        while not frames or frames[-1].get("ref") != ref:
+            frames.append(await self.hear())
+        return frames
+
+    async def ask(self, stream, payload, **envelope):
+        """Send a frame and return (the frames before its answer, the answer)."""
+        *before, answer = await self.hear_until(await self.say(stream, payload, **envelope))
+        return before, answer
+
+    async def subscribe(self, stream, since=None, **params):
+        """Return (frames, ack) of a subscribe."""
+        payload = {"action": "subscribe", **({"since": since} if since else {})}
+        return await self.ask(stream, payload, **({"params": params} if params else {}))
+
+    async def hears_nothing(self):
+        """Whether nothing was sent that is not read yet: all up to a ping's answer."""
+        before, _ = await self.ask("", {"action": "ping"})
+        return before == []
