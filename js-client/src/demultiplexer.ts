@@ -1,0 +1,146 @@
+/** … connection → writes → rows → subscription → collection → **demultiplexer**
+ *
+ *  The many streams on one socket: each frame that comes goes to whom it is for, each write goes out in its turn.
+ *  Its twin is `channels_databinding/demultiplexer.py`.
+ */
+
+import { Collection, type Order } from './collection.ts'
+import { Connection, type Status } from './connection.ts'
+import type { Environment } from './environment.ts'
+import {
+  type Data,
+  decode,
+  encode,
+  type Frame,
+  type Outgoing,
+  type Params,
+  type Pk,
+  REFUSALS,
+  subscriptionName,
+  WriteError,
+} from './protocol.ts'
+import type { Readable } from './store.ts'
+import { type Post, Subscription } from './subscription.ts'
+import { Writes } from './writes.ts'
+
+const CLOSED = [
+  'closed',
+  'The connection was closed before the server answered. What had left may have been saved.',
+] as const
+const UNNAMED = ['failed', 'The server created the row and did not say its pk.'] as const
+
+export interface CollectionOptions<T extends object> {
+  /** What the subscription is asked with. Default: the groups the server gave this connection. */
+  readonly params?: Params
+  /** Default: by `$pk`, so what is new comes last. */
+  readonly order?: Order<T>
+}
+
+export class Demultiplexer {
+  readonly #connection: Connection
+  readonly #post: Post
+  readonly #subscriptions = new Map<string, Subscription>()
+
+  constructor(url: string, environment: Environment) {
+    this.#connection = new Connection(url, text => this.#receive(text), environment)
+    const send = (frame: Outgoing) => {
+      if (this.#online) this.#connection.send(encode(frame))
+    }
+    const open = () => {
+      this.#connection.open()
+      return this.#online
+    }
+    this.#post = { environment, writes: new Writes(send), send, open }
+    // We are its first listener, so nobody can send anything on a new connection before `#resume` has.
+    this.#connection.status.subscribe(status => this.#follow(status))
+  }
+
+  /** How the connection is. */
+  get status(): Readable<Status> {
+    return this.#connection.status
+  }
+
+  /** The rows of `stream`. Nothing is sent before somebody subscribes or writes.
+   *  Collections of the same stream and params share one subscription on the wire, whatever their order. */
+  collection<T extends object = Data>(stream: string, options: CollectionOptions<T> = {}): Collection<T> {
+    const { params = {}, order = '$pk' } = options
+    const name = subscriptionName(stream, params)
+    let subscription = this.#subscriptions.get(name)
+    if (!subscription) {
+      subscription = new Subscription(name, stream, { ...params }, this.#post)
+      this.#subscriptions.set(name, subscription)
+    }
+    return new Collection(subscription, order)
+  }
+
+  /** The connection is closed for good: writes without an answer are rejected, rows stay as they are. */
+  close(): void {
+    this.#connection.close()
+  }
+
+  get #online(): boolean {
+    return this.#connection.status.value.state === 'online'
+  }
+
+  #follow({ state, code }: Status): void {
+    if (state === 'online') return this.#resume()
+    for (const subscription of this.#subscriptions.values()) subscription.lose()
+    if (state === 'closed') this.#leave(code)
+  }
+
+  /** First the unsettled writes, in order, then the subscribes: so what is told includes what we wrote. */
+  #resume(): void {
+    this.#post.writes.flush(true)
+    for (const subscription of this.#subscriptions.values()) subscription.ask()
+  }
+
+  #leave(code = 0): void {
+    const refused = REFUSALS[code]
+    const error = new WriteError(...(refused ?? CLOSED))
+    this.#post.writes.close(error)
+    // What is on the screen is no longer for these eyes.
+    if (refused) for (const subscription of this.#subscriptions.values()) subscription.refuse(error)
+  }
+
+  #receive(text: unknown): void {
+    const frame = decode(text)
+    if (!frame) return
+    this.#deliver(frame)
+    this.#post.writes.flush()
+  }
+
+  #deliver(frame: Frame): void {
+    const all = this.#subscriptions.values()
+    switch (frame.action) {
+      case 'changes':
+      case 'snapshot':
+      case 'reset':
+        return this.#subscriptions.get(frame.subscription)?.hear(frame)
+      case 'ping':
+        return this.#post.send({ stream: '', ref: frame.ref, payload: { action: 'ack' } })
+      case 'error':
+        this.#answer(frame.ref, frame.error)
+        for (const subscription of all) subscription.hearError(frame.ref, frame.error)
+        return
+      case 'ack': {
+        const { stream, ref, pk, cursor } = frame
+        if (stream === '') {
+          for (const subscription of all) if (cursor !== undefined) subscription.hearCursor(cursor)
+        } else {
+          this.#answer(ref, pk)
+          for (const subscription of all) subscription.hearAck(ref, cursor)
+        }
+      }
+    }
+  }
+
+  #answer(ref: string, outcome: Pk | WriteError | undefined): void {
+    const { writes } = this.#post
+    const write = writes.get(ref)
+    if (!write || write.answer) return // a change has settled it already
+    const pk = outcome ?? write.pk
+    const answer = typeof pk === 'object' ? pk : pk === undefined ? new WriteError(...UNNAMED) : { pk }
+    writes.answer(write, answer)
+    this.#subscriptions.get(write.subscription)?.hearAnswer(write)
+  }
+}
