@@ -100,6 +100,8 @@ class WebsocketDemultiplexer(AsyncConsumer):
                 await self._worker  # writes that came before the end are done, as in 1.x
         finally:
             self.outbox.drop()
+            if self._worker is not None:
+                self._worker.cancel()
             self.hub.unwatch(self)
             for member in self._members.values():
                 self.hub.leave(member)
@@ -209,7 +211,7 @@ class WebsocketDemultiplexer(AsyncConsumer):
         elif request.action == "unsubscribe":
             await self._barrier()
             self._leave(request.stream, request.params)
-            self._answer(request, {"action": "ack"})
+            self._answer(request, {"action": "ack"}, params=request.params)
         elif request.action in WRITES:
             await self._write(request, binding)
         else:

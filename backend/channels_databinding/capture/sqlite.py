@@ -2,9 +2,9 @@
 
 The journal's tables, triggers and images on SQLite.
 
-An image is JSON, `[{column: value}]`, of the columns before the change, each value under its storage class:
-integers and NULL as they are, text as "t…", reals as "r…" with the digits that read back the same, blobs as "b" and hex. So neither
-a BLOB nor Infinity nor a NUL in a text can break the writer's statement, whatever a column holds.
+An image is JSON, `[{column: value}]`, of the columns before the change, each value under its storage class: integers
+and NULL as they are, text as "t…", reals as "r…" with the digits that read back the same, blobs as "b" and hex. So
+neither a BLOB nor Infinity nor a NUL in a text breaks the writer's statement, whatever a column holds.
 """
 
 import json

@@ -1,0 +1,87 @@
+"""Documentation runs: each conversation in docs/protocol.md with a real server, each Python block by itself."""
+
+import re
+from pathlib import Path
+
+import orjson
+import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.auth.models import AnonymousUser, User
+from django.db import connection
+
+from live_edit.consumers import Demultiplexer as LiveEdit
+from live_edit.models import IntegerValue
+from liveblog.consumers import Demultiplexer as Liveblog
+from liveblog.models import Liveblog as Blog
+from liveblog.models import Post
+
+DOCS = [*Path(__file__).parents[2].glob("*.md"), *Path(__file__).parents[2].glob("docs/*.md")]
+
+
+def blocks(kind):
+    """Return (page:line, what follows the kind, text) of each fenced block of a kind."""
+    for page in DOCS:
+        text = page.read_text()
+        for found in re.finditer(rf"^```{kind}\b ?(.*?)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+            line = text.count("\n", 0, found.start()) + 1
+            yield pytest.param(found[1], found[2], id=f"{page.name}:{line}")
+
+
+class Bindings(Liveblog):
+    """Both demos on one socket."""
+
+    consumers = {**Liveblog.consumers, **LiveEdit.consumers}
+    connection_groups = LiveEdit.connection_groups
+
+
+@sync_to_async
+def set_the_scene():
+    for model in (IntegerValue, Post, Blog):
+        model.objects.all().delete()
+    with connection.cursor() as cursor:  # so that the pks are those of the page
+        cursor.execute("UPDATE sqlite_sequence SET seq = 0 WHERE name IN ('live_edit_integervalue', 'liveblog_post')")
+    Blog.objects.create(pk=3, name="The final", slug="final")
+    Post.objects.create(liveblog_id=3, body="Kick-off", published=True)
+    return User.objects.create(username="alice", is_staff=True)
+
+
+def matches(told, heard):
+    """Whether `heard` is what the page tells, where "…" is anything."""
+    if told == "…":
+        return True
+    if isinstance(told, dict) and isinstance(heard, dict):
+        return list(told) == list(heard) and all(matches(told[key], heard[key]) for key in told)
+    if isinstance(told, list) and isinstance(heard, list):
+        return len(told) == len(heard) and all(map(matches, told, heard))
+    return told == heard
+
+
+@pytest.mark.parametrize(("who", "conversation"), [*blocks("frames")])
+async def test_a_conversation_goes_as_the_page_tells(visit, who, conversation):
+    alice = await set_the_scene()
+    browser = await visit(Bindings, alice if who == "alice" else AnonymousUser())
+    cursors = {}
+
+    for line in conversation.splitlines():
+        sign, said = line.split(" ", 1)
+        if sign == "#":
+            await sync_to_async(exec)(said, {"Post": Post, "IntegerValue": IntegerValue})
+        elif sign == "→":
+            for ref, cursor in cursors.items():
+                said = said.replace(f"the cursor of {ref}", cursor)
+            await browser.communicator.send_to(text_data=said)
+        else:
+            heard = await browser.hear()
+            assert matches(orjson.loads(said), heard), (
+                f"the page has\n{said}\nand the server said\n{orjson.dumps(heard).decode()}"
+            )
+            cursors |= {heard["ref"]: heard["cursor"]} if {"ref", "cursor"} <= heard.keys() else {}
+
+    if who != "1.x":
+        assert await browser.hears_nothing()
+
+
+@pytest.mark.parametrize(("_", "code"), [*blocks("python")])
+@pytest.mark.django_db
+def test_a_python_block_runs(_, code):
+    exec(code, {"__name__": "docs"})
