@@ -9,6 +9,8 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import connection
 
+from channels_databinding.binding import BINDINGS
+from channels_databinding.checks import check_bindings
 from live_edit.consumers import Demultiplexer as LiveEdit
 from live_edit.models import IntegerValue
 from liveblog.consumers import Demultiplexer as Liveblog
@@ -84,4 +86,10 @@ async def test_a_conversation_goes_as_the_page_tells(visit, who, conversation):
 @pytest.mark.parametrize(("_", "code"), [*blocks("python")])
 @pytest.mark.django_db
 def test_a_python_block_runs(_, code):
+    declared = list(BINDINGS)
+
     exec(code, {"__name__": "docs"})
+
+    problems = check_bindings()
+    BINDINGS[:] = declared
+    assert problems == []
