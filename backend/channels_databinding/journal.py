@@ -218,6 +218,6 @@ class Watch:
         return changed
 
     def _read(self) -> int:
-        with connection.cursor() as cursor:
-            cursor.execute("PRAGMA data_version")
-            return int(cursor.fetchone()[0])
+        # Below Django's cursor, which with DEBUG would note each of these hundred queries a second.
+        connection.ensure_connection()
+        return int(connection.connection.execute("PRAGMA data_version").fetchone()[0])
