@@ -4,18 +4,21 @@ What users declare: which rows go out, to whom, in what shape, and who may write
 """
 
 import inspect
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from asgiref.sync import async_to_sync
 from django.apps import apps
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, ValidationError
-from django.db import IntegrityError
+from django.db import DatabaseError, IntegrityError
 from django.db.models import Model, ProtectedError, QuerySet, RestrictedError
 from django.http import Http404
 
 from . import serializers
 from .protocol import Refused, plain
+
+logger = logging.getLogger(__name__)
 
 BINDINGS: list[type["WebsocketBinding"]] = []  # every binding with a model, in the order of declaration
 
@@ -171,13 +174,12 @@ class WebsocketBinding:
 
     def _perform(self, payload: Mapping[str, Any], may_read: Callable[[Model], bool]) -> Any:
         self.action, self.pk, self.data = action, pk, data = self.deserialize(payload)
-        if action == "create":
-            self.pk = pk = None
-        else:
-            self.pk = pk = self._read_pk(pk)
+        if action not in ("create", "update", "delete"):
+            raise Refused("unknown_action", f"A row has no action {action!r}.")
+        self.pk = pk = None if action == "create" else self._read_pk(pk)
         if action != "delete" and not isinstance(data, dict):
             raise Refused("bad_frame", f'To {action}, send "data", an object.')
-        if not call(self.has_permission, self.user, action, pk):
+        if not self._is_permitted(action, pk):
             raise PermissionDenied
         if action == "create":
             made = call(self.create, data)
@@ -190,6 +192,15 @@ class WebsocketBinding:
         else:
             call(self.delete, pk)
         return pk
+
+    def _is_permitted(self, action: str, pk: Any) -> bool:
+        try:
+            return bool(call(self.has_permission, self.user, action, pk))
+        except (PermissionDenied, DatabaseError):
+            raise
+        except Exception:
+            logger.exception("%s.has_permission failed, so the write is refused", type(self).__name__)
+            return False
 
     def _read_pk(self, pk: Any) -> Any:
         if isinstance(pk, bool) or not isinstance(pk, int | str):

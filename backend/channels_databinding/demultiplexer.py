@@ -21,7 +21,7 @@ from .differ import Audience, Binding, visible_groups
 from .hub import Hub
 from .outbox import Outbox, Send
 from .protocol import BadFrame, Refused, Request, decode, frame, read_params
-from .sessions import identity
+from .sessions import current, identity
 from .subscriptions import Key, Member
 
 logger = logging.getLogger(__name__)
@@ -184,7 +184,7 @@ class WebsocketDemultiplexer(AsyncConsumer):
 
     async def _do(self, request: Request) -> None:
         if request.is_new:
-            self._speaks_new = self.outbox.pings = True
+            self._speaks_new = True
         try:
             await self._dispatch(request)
         except Refused as refused:
@@ -249,6 +249,7 @@ class WebsocketDemultiplexer(AsyncConsumer):
 
     async def _subscribe(self, request: Request, binding: Binding) -> None:
         await self._barrier()
+        self.outbox.pings = True
         self._leave(request.stream, request.params)  # whatever comes of it, the earlier one is over
         groups = self._groups
         if request.params:
@@ -268,14 +269,14 @@ class WebsocketDemultiplexer(AsyncConsumer):
 
     def _subscription_groups(self, binding: Binding, params: str) -> Audience:
         bound = binding()
-        bound.user = self.user
         asked = read_params(params)
         try:
             inspect.signature(bound.subscription_groups).bind(self.user, **asked)
         except TypeError as error:
             raise Refused("bad_params", f"This stream does not take these params: {error}.") from None
         try:
-            return as_groups(call(bound.subscription_groups, self.user, **asked))
+            bound.user = current(self.user)
+            return as_groups(call(bound.subscription_groups, bound.user, **asked))
         except (PermissionDenied, Http404, ObjectDoesNotExist) as error:
             raise Refused("forbidden", str(error) or "You may not see this.") from None
 

@@ -10,6 +10,8 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, get_user_model
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model
 from django.utils.crypto import constant_time_compare
 
 
@@ -35,6 +37,19 @@ def identity(scope: Mapping[str, Any]) -> Identity:
     )
 
 
+def current(user: Any) -> Any:
+    """Return a socket's user as the database has them now: a permission is asked for, never remembered.
+
+    Raises PermissionDenied if they are gone or deactivated. Who is not a model's row stays as they are.
+    """
+    if not isinstance(user, Model) or user.pk is None:
+        return user
+    now = user._meta.model._default_manager.filter(pk=user.pk).first()
+    if now is None or not getattr(now, "is_active", True):
+        raise PermissionDenied("Your account is no longer active.")
+    return now
+
+
 def ended(identities: Collection[Identity]) -> set[Identity]:
     """Return those who are no longer logged in as who they were: logged out, another password, deactivated."""
     return {one for one in identities if one.user is not None and one.session and not _goes_on(one)}
@@ -47,4 +62,5 @@ def _goes_on(one: Identity) -> bool:
     user = get_user_model()._default_manager.filter(pk=str(one.user)).first()
     if user is None or not user.is_active:
         return False
-    return constant_time_compare(data.get(HASH_SESSION_KEY, ""), user.get_session_auth_hash())
+    hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
+    return any(constant_time_compare(data.get(HASH_SESSION_KEY, ""), one) for one in hashes)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, IntegrityError, connection
 from django.db.models import Model
 
@@ -19,7 +20,7 @@ from .binding import WebsocketBinding
 from .models import Ref
 from .protocol import Refused, Request, encode
 from .serializers import value_of
-from .sessions import Identity
+from .sessions import Identity, current
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +47,8 @@ def apply(binding: WebsocketBinding, request: Request, identity: Identity, may_r
         payload = {"action": "ack", "pk": _apply_once(binding, request, identity, may_read)}
     except Refused as refused:
         payload = refused.payload
+    except PermissionDenied as error:
+        payload = Refused("forbidden", str(error)).payload
     except OutcomeUnknown:
         raise
     except Exception:
@@ -64,6 +67,7 @@ def _apply_once(
             known = _register(request, identity.who)
             if known is not None and known.answer is not None:
                 return orjson.loads(known.answer)
+            binding.user = current(binding.user)
             pk = binding.perform(request.payload, may_read)
             if known is not None:
                 _remember(known, binding, pk, start)
