@@ -1,0 +1,1 @@
+"""Tables of every odd kind, bound like anybody's, to see what the package makes of them."""

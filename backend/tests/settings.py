@@ -1,0 +1,11 @@
+"""The project's settings, and an app of odd tables that only tests have."""
+
+import os
+
+from config.settings import *  # noqa: F403
+from config.settings import INSTALLED_APPS
+
+INSTALLED_APPS = [*INSTALLED_APPS, "lab"]
+
+# pytest-django put this module's name there. A server that a test starts is the project's own.
+os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
