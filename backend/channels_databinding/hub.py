@@ -18,6 +18,7 @@ from weakref import WeakKeyDictionary
 
 from .journal import Moment
 from .outbox import Outbox
+from .protocol import COME_BACK
 from .sessions import Identity, ended
 from .subscriptions import CatchUp, Key, Member, Subscription, Texts, batch_texts, catch_up, reset, tables
 from .tail import Tail
@@ -259,7 +260,9 @@ class Hub:
             self._note_reset(subscription.key)
             text = reset(subscription.key, "these rows can no longer be derived")
             for member in tuple(subscription.members):
-                if member.told and not member.hear(end, text, reset=True):
+                if not member.told:
+                    member.outbox.close(COME_BACK)  # 1.x has no word for it; its clients reconnect by themselves
+                elif not member.hear(end, text, reset=True):
                     self.leave(member)
             return
         for member in subscription.members:
@@ -272,13 +275,13 @@ class Hub:
     def _start_over(self, subscription: Subscription) -> None:
         self._note_reset(subscription.key)
         for member in tuple(subscription.members):
-            if member.position is None:
+            if not member.told:
+                member.outbox.close(COME_BACK)
+            elif member.position is None:
                 member.held.clear()  # its catch-up is read again
-            elif member.told:
+            else:
                 member.outbox.hand(reset(subscription.key, "the database is another one"))
                 self.leave(member)
-            else:
-                member.position = self.passed
 
     def _note_reset(self, key: Key) -> None:
         """Count a reset, and keep those who read again from doing so all the time."""

@@ -35,6 +35,7 @@ TOO_SLOW: Final = 4408
 LOGGED_OUT: Final = 4409
 FLOODING: Final = 4413
 OUTCOME_UNKNOWN: Final = 1011
+COME_BACK: Final = 1012  # RFC 6455's "service restart", for who has no word for a reset
 
 MAX_FRAME = 1 << 20  # characters of one frame from a browser; past it: `too_large`
 MAX_REF = 64  # characters

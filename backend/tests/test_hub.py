@@ -1,0 +1,218 @@
+"""One hub in each process: what was read for one member and serves others, resets, and a journal that goes away."""
+
+import asyncio
+import sqlite3
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.db import connection
+
+from channels_databinding import journal
+from channels_databinding.hub import Hub
+from channels_databinding.models import Entry, State
+from live_edit.consumers import Demultiplexer as LiveEdit
+from live_edit.models import IntegerValue
+
+
+def names(frames):
+    """Return the names in the snapshot of a subscribe."""
+    return sorted(row["data"]["name"] for frame in frames for row in frame["payload"].get("rows", ()))
+
+
+async def test_two_hubs_follow_one_file_by_themselves(visit):
+    one, two = await visit(LiveEdit, hub=Hub()), await visit(LiveEdit, hub=Hub())
+    await one.subscribe("intval")
+    await two.subscribe("intval")
+
+    await IntegerValue.objects.acreate(name="a", value=1)
+
+    assert (await one.hear())["payload"] == (await two.hear())["payload"]
+
+
+async def test_a_browser_resumes_at_another_hub(visit):
+    one = await visit(LiveEdit, hub=Hub())
+    _, ack = await one.subscribe("intval")
+    await one.leave()
+    await IntegerValue.objects.acreate(name="a", value=1)
+
+    two = await visit(LiveEdit, hub=Hub())
+    missed, _ = await two.subscribe("intval", since=ack["cursor"])
+
+    assert [frame["payload"]["action"] for frame in missed] == ["create"]
+
+
+async def test_a_hub_with_nobody_rests_and_begins_again(visit):
+    hub = Hub()
+    one = await visit(LiveEdit, hub=hub)
+    await one.leave()
+    assert hub.passed is None
+    await IntegerValue.objects.acreate(name="a", value=1)
+
+    two = await visit(LiveEdit, hub=hub)
+    told, _ = await two.subscribe("intval")
+    await IntegerValue.objects.acreate(name="b", value=1)
+
+    assert names(told) == ["a"]
+    assert (await two.hear())["payload"]["data"]["name"] == "b"
+
+
+async def test_a_reset_is_told_and_the_subscription_hears_no_more_until_it_asks(visit):
+    browser = await visit(LiveEdit)
+    await browser.subscribe("intval")
+
+    await Entry.objects.acreate(table="live_edit_integervalue", op="reset")
+    reset = await browser.hear()
+    await IntegerValue.objects.acreate(name="a", value=1)
+    assert await browser.hears_nothing()
+    told, _ = await browser.subscribe("intval")
+
+    assert reset["payload"]["action"] == "reset"
+    assert names(told) == ["a"]
+
+
+async def test_a_client_of_1_x_is_told_no_reset_and_sent_to_come_back(visit):
+    browser = await visit(LiveEdit)
+
+    await Entry.objects.acreate(table="live_edit_integervalue", op="reset")
+
+    assert await browser.communicator.receive_output(10) == {"type": "websocket.close", "code": 1012}
+
+
+async def test_a_cursor_from_before_a_reset_leads_to_a_snapshot(visit):
+    browser = await visit(LiveEdit)
+    _, ack = await browser.subscribe("intval")
+    await browser.leave()
+    await Entry.objects.acreate(table="live_edit_integervalue", op="reset")
+
+    back = await visit(LiveEdit)
+    told, _ = await back.subscribe("intval", since=ack["cursor"])
+
+    assert [frame["payload"]["action"] for frame in told] == ["snapshot"]
+
+
+async def test_another_epoch_resets_everybody(visit):
+    browser = await visit(LiveEdit)
+    _, before = await browser.subscribe("intval")
+
+    await State.objects.filter(key="epoch").aupdate(value="another")
+    await IntegerValue.objects.acreate(name="a", value=1)
+    reset = await browser.hear()
+    told, after = await browser.subscribe("intval", since=before["cursor"])
+
+    assert reset["payload"]["action"] == "reset"
+    assert names(told) == ["a"]
+    assert after["cursor"].startswith("another:")
+
+
+async def test_a_journal_that_goes_back_begins_a_new_epoch(visit):
+    await IntegerValue.objects.acreate(name="a", value=1)
+    browser = await visit(LiveEdit)
+    _, ack = await browser.subscribe("intval")
+
+    @sync_to_async
+    def restore():
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE sqlite_sequence SET seq = 0 WHERE name = 'channels_databinding_journal'")
+            cursor.execute("DELETE FROM channels_databinding_journal")
+            cursor.execute("UPDATE channels_databinding_state SET value = '0' WHERE key = 'floor'")
+
+    await restore()
+    reset = await browser.hear()
+    told, after = await browser.subscribe("intval", since=ack["cursor"])
+
+    assert reset["payload"]["action"] == "reset"
+    assert names(told) == ["a"]
+    assert after["cursor"].split(":")[0] != ack["cursor"].split(":")[0]
+
+
+async def test_a_journal_that_fails_for_a_while_loses_nothing(visit, monkeypatch, caplog):
+    browser = await visit(LiveEdit)
+    await browser.subscribe("intval")
+    real, failures = journal.moment, []
+
+    def moment():
+        if len(failures) < 2:
+            failures.append(1)
+            raise sqlite3.OperationalError("disk I/O error")
+        return real()
+
+    monkeypatch.setattr(journal, "moment", moment)
+    await IntegerValue.objects.acreate(name="a", value=1)
+
+    assert (await browser.hear())["payload"]["data"]["name"] == "a"
+    assert caplog.text.count("could not be read") == 1
+
+
+async def test_a_snapshot_that_fails_is_told_and_the_next_one_is_read_anew(visit, monkeypatch):
+    from channels_databinding import hub as module
+
+    real = module.catch_up
+    monkeypatch.setattr(module, "catch_up", lambda *args: 1 / 0)
+    one = await visit(LiveEdit)
+
+    _, failed = await one.subscribe("intval")
+    monkeypatch.setattr(module, "catch_up", real)
+    _, ack = await one.subscribe("intval")
+
+    assert failed["payload"]["code"] == "failed"
+    assert ack["payload"]["action"] == "ack"
+
+
+async def test_changes_made_while_a_snapshot_is_read_come_after_it(visit, monkeypatch):
+    """A commit between reading and sending, and one between sending and the ack."""
+    await IntegerValue.objects.acreate(name="a", value=1)
+    reading = asyncio.Event()
+    go_on = asyncio.Event()
+
+    class SlowHub(Hub):
+        async def run(self, work, *args):
+            result = await super().run(work, *args)
+            if work.__name__ == "catch_up":
+                reading.set()
+                await go_on.wait()
+            return result
+
+    hub = SlowHub()
+    browser, watcher = await visit(LiveEdit, hub=hub), await visit(LiveEdit, hub=hub)
+    ref = await browser.say("intval", {"action": "subscribe"})
+    await reading.wait()
+    await IntegerValue.objects.filter(name="a").aupdate(value=2)
+    await watcher.hear()  # the hub has passed it
+    go_on.set()
+    snapshot, change, ack = await browser.hear_until(ref)
+
+    assert snapshot["payload"]["rows"][0]["data"]["value"] == 1
+    assert change["payload"]["data"]["value"] == 2
+    assert ack["cursor"].split(":")[1] == change["cursor"].split(":")[1]
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_a_snapshot_is_shared_only_with_who_joined_before_the_hub_passed_it(visit, late):
+    reading, go_on = asyncio.Event(), asyncio.Event()
+
+    class SlowHub(Hub):
+        reads = 0
+
+        async def run(self, work, *args):
+            result = await super().run(work, *args)
+            if work.__name__ == "catch_up":
+                self.reads += 1
+                reading.set()
+                await go_on.wait()
+            return result
+
+    hub = SlowHub()
+    one, two, watcher = [await visit(LiveEdit, hub=hub) for _ in range(3)]
+    first = await one.say("intval", {"action": "subscribe"})
+    await reading.wait()
+    if late:
+        await IntegerValue.objects.acreate(name="a", value=1)
+        await watcher.hear()  # the hub has passed what the snapshot does not have
+    second = await two.say("intval", {"action": "subscribe"})
+    await two.say("", {"action": "ack"}, ref="nothing")
+    go_on.set()
+    await one.hear_until(first)
+    told = await two.hear_until(second)
+
+    assert names(told) == (["a"] if late else [])
+    assert hub.reads == (2 if late else 1)

@@ -1,0 +1,219 @@
+"""A client write: checked, applied once, answered last."""
+
+import asyncio
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.auth.models import User
+from django.db import transaction
+
+from channels_databinding.binding import WebsocketBinding
+from channels_databinding.demultiplexer import WebsocketDemultiplexer
+from channels_databinding.models import Ref
+from liveblog.consumers import Demultiplexer as Liveblog
+from liveblog.models import Liveblog as Blog
+from liveblog.models import Post
+
+
+@pytest.fixture
+async def alice(transactional_db):
+    return await User.objects.acreate(username="alice", is_staff=True)
+
+
+@pytest.fixture
+async def post(transactional_db):
+    blog = await Blog.objects.acreate(name="The final", slug="final")
+    return await Post.objects.acreate(liveblog=blog, body="Kick-off", published=True)
+
+
+def edit(post, **data):
+    return {"action": "update", "pk": post.pk, "data": data}
+
+
+async def test_the_same_ref_again_is_acknowledged_and_not_done_twice(visit, alice, post):
+    payload = {"action": "create", "data": {"liveblog": post.liveblog_id, "body": "Goal!"}}
+    first, second = await visit(Liveblog, alice), await visit(Liveblog, alice)
+
+    _, answer = await first.ask("posts", payload, ref="same")
+    _, again = await second.ask("posts", payload, ref="same")
+
+    assert again == answer
+    assert await Post.objects.filter(body="Goal!").acount() == 1
+
+
+async def test_the_same_ref_at_the_same_time_is_done_once(visit, alice, post):
+    payload = {"action": "create", "data": {"liveblog": post.liveblog_id, "body": "Goal!"}}
+    browsers = [await visit(Liveblog, alice) for _ in range(4)]
+
+    answers = await asyncio.gather(*(browser.ask("posts", payload, ref="same") for browser in browsers))
+
+    assert len({answer["payload"]["pk"] for _, answer in answers}) == 1
+    assert await Post.objects.filter(body="Goal!").acount() == 1
+
+
+async def test_a_ref_is_its_owners(visit, alice, post):
+    other = await User.objects.acreate(username="carol", is_staff=True)
+    one, two = await visit(Liveblog, alice), await visit(Liveblog, other)
+    await one.ask("posts", edit(post, body="alice's"), ref="same")
+
+    _, answer = await two.ask("posts", edit(post, body="carol's"), ref="same")
+
+    assert answer["payload"] == {"action": "ack", "pk": post.pk}
+    await post.arefresh_from_db()
+    assert post.body == "carol's"
+
+
+async def test_a_refused_write_leaves_nothing_and_says_why(visit, alice, post):
+    bob = await visit(Liveblog, await User.objects.acreate(username="bob"))
+
+    _, answer = await bob.ask("posts", edit(post, body="I was here"))
+
+    assert answer["payload"]["code"] == "forbidden"
+    await post.arefresh_from_db()
+    assert post.body == "Kick-off"
+    assert not await Ref.objects.filter(who__contains="bob").aexists()
+
+
+async def test_a_permission_taken_away_counts_at_once_on_an_open_socket(visit, alice, post):
+    browser = await visit(Liveblog, alice)
+    await User.objects.filter(pk=alice.pk).aupdate(is_staff=False)
+
+    _, answer = await browser.ask("posts", edit(post, body="still here?"))
+
+    assert answer["payload"]["code"] == "forbidden"
+
+
+async def test_a_deactivated_user_writes_no_more(visit, alice, post):
+    browser = await visit(Liveblog, alice)
+    await User.objects.filter(pk=alice.pk).aupdate(is_active=False)
+
+    _, answer = await browser.ask("posts", edit(post, body="still here?"))
+
+    assert answer["payload"]["code"] == "forbidden"
+
+
+async def test_two_people_on_two_fields_do_not_undo_each_other(visit, alice, post):
+    one, two = await visit(Liveblog, alice), await visit(Liveblog, alice)
+
+    await asyncio.gather(
+        one.ask("posts", edit(post, body="Goal!"), ref="one"), two.ask("posts", edit(post, published=False), ref="two")
+    )
+
+    await post.arefresh_from_db()
+    assert (post.body, post.published) == ("Goal!", False)
+
+
+async def test_a_conflict_shows_the_row_only_to_who_may_read_it(visit, alice, post):
+    reader, stranger = await visit(Liveblog, alice), await visit(Liveblog, alice)
+    await reader.subscribe("posts", liveblog=post.liveblog_id)
+    guess = {**edit(post, body="mine"), "expect": {"body": "something else"}}
+
+    _, told = await reader.ask("posts", guess, ref="one")
+    _, untold = await stranger.ask("posts", guess, ref="two")
+
+    assert told["payload"]["code"] == untold["payload"]["code"] == "conflict"
+    assert told["payload"]["data"]["body"] == "Kick-off"
+    assert "data" not in untold["payload"]
+
+
+@pytest.mark.parametrize(
+    ("payload", "code"),
+    [
+        ({"action": "update", "pk": 99, "data": {}}, "not_found"),
+        ({"action": "update", "pk": "one", "data": {}}, "not_found"),
+        ({"action": "update", "pk": [1], "data": {}}, "bad_frame"),
+        ({"action": "update", "pk": True, "data": {}}, "bad_frame"),
+        ({"action": "update", "pk": 1}, "bad_frame"),
+        ({"action": "create", "data": [1]}, "bad_frame"),
+        ({"action": "create", "data": {"body": {"a": 1}}}, "invalid"),
+        ({"action": "create", "data": {"liveblog": 99, "body": "x"}}, "invalid"),
+        ({"action": "create", "data": {"liveblog": "x", "body": "x"}}, "invalid"),
+        ({"action": "delete", "pk": str(2**70)}, "not_found"),
+    ],
+)
+async def test_a_write_that_makes_no_sense_is_told_what_is_wrong(visit, alice, post, payload, code):
+    browser = await visit(Liveblog, alice)
+
+    _, answer = await browser.ask("posts", payload)
+
+    assert answer["payload"]["code"] == code
+    assert await Post.objects.acount() == 1
+
+
+async def test_the_answer_comes_after_the_change_it_answers(visit, alice, post):
+    browser = await visit(Liveblog, alice)
+    await browser.subscribe("posts", liveblog=post.liveblog_id)
+
+    for n in range(20):
+        ref = await browser.say("posts", edit(post, body=f"{n}:0"))
+        *before, answer = await browser.hear_until(ref)
+
+        assert [frame["refs"] for frame in before] == [[ref]]
+        assert answer["payload"]["action"] == "ack"
+
+
+async def test_a_socket_that_closes_right_after_a_write_has_written(visit, alice, post):
+    browser = await visit(Liveblog, alice)
+
+    await browser.say("posts", edit(post, body="and gone"), ref=None)
+    await browser.leave()
+
+    await post.arefresh_from_db()
+    assert post.body == "and gone"
+
+
+class Hooked(WebsocketBinding):
+    """Posts whose save has a hook after COMMIT that fails."""
+
+    model = Post
+    stream = "hooked"
+    fields = ["liveblog", "body"]
+
+    @classmethod
+    def group_names(cls, post):
+        return []
+
+    def has_permission(self, user, action, pk):
+        return True
+
+    def create(self, data):
+        post = super().create(data)
+        transaction.on_commit(lambda: 1 / 0)
+        return post
+
+
+async def test_a_write_whose_hook_fails_after_commit_is_acknowledged(visit, post, caplog):
+    class Demultiplexer(WebsocketDemultiplexer):
+        consumers = {"hooked": Hooked.consumer}
+
+    browser = await visit(Demultiplexer)
+
+    _, answer = await browser.ask("hooked", {"action": "create", "data": {"liveblog": post.liveblog_id, "body": "x"}})
+
+    assert answer["payload"]["action"] == "ack"
+    assert await Post.objects.filter(pk=answer["payload"]["pk"]).aexists()
+    assert "a hook after it failed" in caplog.text
+
+
+async def test_a_write_waits_for_a_long_transaction_of_somebody_else(visit, alice, post):
+    browser = await visit(Liveblog, alice)
+    held, release = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    @sync_to_async(thread_sensitive=False)
+    def hold_the_write_lock():
+        with transaction.atomic():
+            Post.objects.filter(pk=post.pk).update(published=False)
+            loop.call_soon_threadsafe(held.set)
+            asyncio.run_coroutine_threadsafe(release.wait(), loop).result()
+
+    other = asyncio.create_task(hold_the_write_lock())
+    await held.wait()
+    ref = await browser.say("posts", edit(post, body="patient"))
+    release.set()
+    await other
+    *_, answer = await browser.hear_until(ref)
+
+    assert answer["payload"]["action"] == "ack"
+    await post.arefresh_from_db()
+    assert (post.body, post.published) == ("patient", False)
