@@ -28,7 +28,7 @@ def seal(epoch: str, position: object, fingerprints: Iterable[str]) -> str:
 
 def unseal(text: object, epoch: str, fingerprint: str) -> int | None:
     """Return the position in `text`, or None where it cannot be served for this subscription."""
-    if not isinstance(text, str) or len(text) > 10_000:
+    if not isinstance(text, str) or len(text) > 10_000 or not text.isascii():
         return None
     body, _, signature = text.rpartition(":")
     if not constant_time_compare(signature, _sign(body)):
@@ -40,4 +40,4 @@ def unseal(text: object, epoch: str, fingerprint: str) -> int | None:
 
 
 def _sign(body: str) -> str:
-    return salted_hmac(SALT, body.encode("utf-8", "surrogatepass"), algorithm="sha256").hexdigest()[:32]
+    return salted_hmac(SALT, body, algorithm="sha256").hexdigest()[:32]

@@ -102,7 +102,7 @@ class WebsocketDemultiplexer(AsyncConsumer):
             self.outbox.drop()
             if self._worker is not None:
                 self._worker.cancel()
-            self.hub.unwatch(self)
+            self.hub.lookout.discard(self)
             for member in self._members.values():
                 self.hub.leave(member)
             await self.hub.run(call, self.disconnect, code)
@@ -121,7 +121,7 @@ class WebsocketDemultiplexer(AsyncConsumer):
             code = protocol.NO_SUCH_PLACE
         else:
             await send({"type": "websocket.accept"})
-            self.hub.watch(self)
+            self.hub.lookout.add(self)
             return True
         await send({"type": "websocket.accept"})
         self.outbox.close(code)
@@ -142,7 +142,7 @@ class WebsocketDemultiplexer(AsyncConsumer):
             self.hub.leave(member)
 
     def look(self, now: float) -> None:
-        """Called by the hub's timer."""
+        """Called now and then by the lookout."""
         self.outbox.look(now)
 
     def log_out(self) -> None:

@@ -7,19 +7,18 @@ far everybody is. It never waits for a database or for one socket.
 import asyncio
 import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
 from .journal import Moment
 from .outbox import Outbox
 from .protocol import COME_BACK
-from .sessions import Identity, ended
+from .sessions import Lookout
 from .subscriptions import CatchUp, Key, Member, Subscription, Texts, batch_texts, catch_up, reset, tables
 from .tail import Tail
 
@@ -29,7 +28,6 @@ T = TypeVar("T")
 
 THREADS: Final = 4  # for client writes, snapshots and catching up, of all sockets together
 FOLLOW_S: Final = 10.0  # until the journal was read once; past it a subscribe fails
-LOOK_S: Final = 5.0  # between two looks at each socket's session and pings
 RESETS_APART_S: Final = 1.0  # between two snapshots of one subscription that resets ask for
 
 _pool = ThreadPoolExecutor(THREADS, thread_name_prefix="channels_databinding")
@@ -46,15 +44,6 @@ class Delivery:
     starts_over: bool = False  # nobody can say what was before: positions have no meaning any more
 
 
-class Socket(Protocol):
-    """What the hub looks after: a demultiplexer."""
-
-    identity: Identity
-
-    def look(self, now: float) -> None: ...
-    def log_out(self) -> None: ...
-
-
 class Hub:
     """Use `Hub.current()`; make one yourself only to have two in one process."""
 
@@ -63,13 +52,12 @@ class Hub:
         self.epoch = ""
         self.passed: int | None = None  # every member was handed what is to be told up to here
         self.resets = 0
+        self.lookout = Lookout(self.run)
         self._keys: tuple[Key, ...] = ()  # of `subscriptions`, for the tail's thread: replaced, never changed
         self._tail: Tail[Delivery] | None = None
         self._ready: asyncio.Future[None] | None = None
         self._waiting: deque[tuple[int, Callable[[], None]]] = deque()
         self._next_snapshot: dict[Key, float] = {}  # of subscriptions that were reset: loop time
-        self._sockets: set[Socket] = set()
-        self._looking: asyncio.Task[None] | None = None
 
     @classmethod
     def current(cls) -> "Hub":
@@ -140,34 +128,6 @@ class Hub:
         """Whether the member hears all there is: not while it catches up, nor after a reset."""
         subscription = self.subscriptions.get(member.key)
         return subscription is not None and member in subscription.members and member.position is not None
-
-    # ---- sockets
-
-    def watch(self, socket: Socket) -> None:
-        """Look after a socket now and then, until `unwatch`."""
-        self._sockets.add(socket)
-        if self._looking is None:
-            self._looking = asyncio.create_task(self._look())
-
-    def unwatch(self, socket: Socket) -> None:
-        self._sockets.discard(socket)
-        if not self._sockets and self._looking is not None:
-            self._looking.cancel()
-            self._looking = None
-
-    async def _look(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_S)
-            try:
-                gone = await self.run(ended, {socket.identity for socket in self._sockets})
-            except Exception:
-                logger.exception("Sessions could not be looked at; trying again in %s s.", LOOK_S)
-                continue
-            now = time.monotonic()
-            for socket in tuple(self._sockets):
-                socket.look(now)
-                if socket.identity in gone:
-                    socket.log_out()
 
     # ---- following the journal
 

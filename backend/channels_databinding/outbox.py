@@ -85,7 +85,7 @@ class Outbox:
             await self._room.wait()
 
     def look(self, now: float) -> None:
-        """Close a socket that leaves a ping unanswered. Called by the hub's timer."""
+        """Close a socket that leaves a ping unanswered. Called now and then by the lookout."""
         if any(now - asked > PATIENCE_S for _, asked in self._pings.values()):
             self.close(TOO_SLOW)
 

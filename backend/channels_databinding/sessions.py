@@ -3,16 +3,24 @@
 Who is on a socket, and whether they still are. Another process's logout sends no signal, so it is looked at.
 """
 
-from collections.abc import Collection, Mapping
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import Any, Final, Protocol
 
 from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, get_user_model
 from django.core.exceptions import PermissionDenied
+from django.db import DatabaseError
 from django.db.models import Model
 from django.utils.crypto import constant_time_compare
+
+logger = logging.getLogger(__name__)
+
+LOOK_S: Final = 5.0  # between two looks; so long a logout elsewhere may take to reach a socket
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +72,50 @@ def _goes_on(one: Identity) -> bool:
         return False
     hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
     return any(constant_time_compare(data.get(HASH_SESSION_KEY, ""), one) for one in hashes)
+
+
+class Socket(Protocol):
+    """What is looked after: a demultiplexer."""
+
+    identity: Identity
+
+    def look(self, now: float) -> None: ...
+    def log_out(self) -> None: ...
+
+
+class Lookout:
+    """Looks now and then at each socket of a process: does it read, and is who is on it still who they were?
+
+    `run` does blocking work in a thread.
+    """
+
+    def __init__(self, run: Callable[..., Awaitable[set[Identity]]]) -> None:
+        self._run = run
+        self._sockets: set[Socket] = set()
+        self._looking: asyncio.Task[None] | None = None
+
+    def add(self, socket: Socket) -> None:
+        self._sockets.add(socket)
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._look())
+
+    def discard(self, socket: Socket) -> None:
+        self._sockets.discard(socket)
+        if not self._sockets and self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
+
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_S)
+            now = time.monotonic()
+            for socket in tuple(self._sockets):
+                socket.look(now)
+            try:
+                gone = await self._run(ended, {socket.identity for socket in self._sockets})
+            except DatabaseError:
+                logger.warning("Sessions could not be looked at; trying again in %s s.", LOOK_S, exc_info=True)
+                continue
+            for socket in tuple(self._sockets):
+                if socket.identity in gone:
+                    socket.log_out()

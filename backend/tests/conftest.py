@@ -1,6 +1,7 @@
 """Fixtures: a real database file, real triggers, a real consumer. Nothing is mocked but the network's last metre."""
 
 import pytest
+from channels_databinding.models import Ref
 
 from visitor import Visitor
 
@@ -8,6 +9,7 @@ from visitor import Visitor
 @pytest.fixture
 async def visit(transactional_db):
     """Return `visit(demultiplexer, user=None)`: a browser that has just connected. All leave at the end."""
+    await Ref.objects.all().adelete()  # flush leaves them, and each test counts its refs from r1
     visitors = []
 
     async def visit(demultiplexer, user=None, **options):

@@ -290,7 +290,7 @@ def log_in(user):
 
 @pytest.mark.parametrize("how", ["logout", "password", "deactivated", "deleted"])
 async def test_who_is_logged_out_elsewhere_is_closed(visit, monkeypatch, how):
-    monkeypatch.setattr("channels_databinding.hub.LOOK_S", 0)
+    monkeypatch.setattr("channels_databinding.sessions.LOOK_S", 0)
     alice = await User.objects.acreate(username="alice", password="secret")
     session = await log_in(alice)
     browser = await visit(LiveEdit, alice, session=session)
