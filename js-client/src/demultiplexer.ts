@@ -84,8 +84,8 @@ export class Demultiplexer {
 
   #follow({ state, code }: Status): void {
     if (state === 'online') return this.#resume()
-    for (const subscription of this.#subscriptions.values()) subscription.lose()
     if (state === 'closed') this.#leave(code)
+    for (const subscription of this.#subscriptions.values()) subscription.lose()
   }
 
   /** First the unsettled writes, in order, then the subscribes: so what is told includes what we wrote. */
@@ -113,6 +113,8 @@ export class Demultiplexer {
     const all = this.#subscriptions.values()
     switch (frame.action) {
       case 'changes':
+        for (const { pk, refs } of frame.changes) for (const ref of refs) this.#post.writes.name(ref, pk)
+        return this.#subscriptions.get(frame.subscription)?.hear(frame)
       case 'snapshot':
       case 'reset':
         return this.#subscriptions.get(frame.subscription)?.hear(frame)

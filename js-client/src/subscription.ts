@@ -91,8 +91,7 @@ export class Subscription {
   write(intent: Omit<Intent, 'stream' | 'subscription'>): Promise<{ readonly pk: Pk }> {
     const { writes } = this.#post
     const { promise } = writes.add({ ...intent, stream: this.stream, subscription: this.name })
-    this.#post.open()
-    writes.flush()
+    if (this.#post.open()) writes.flush()
     this.#draw()
     return promise
   }
@@ -152,7 +151,7 @@ export class Subscription {
       return
     }
     if (this.#status !== 'live' || frame.action !== 'changes') return
-    this.#learn(frame)
+    this.#learn(frame, this.#told)
     this.#cursor = frame.cursor ?? this.#cursor
     this.#settle(this.#answered())
   }
@@ -169,7 +168,8 @@ export class Subscription {
     const held = this.#held
     this.#asked = undefined
     this.#held = []
-    for (const frame of held) this.#learn(frame)
+    const shown = this.#told
+    for (const frame of held) this.#learn(frame, shown)
     this.#cursor = cursor
     this.#error = null
     this.#failures = 0
@@ -238,26 +238,26 @@ export class Subscription {
     this.#status = to
   }
 
-  /** What the frame tells is known, and the own writes it names are answered; nothing is drawn yet. */
-  #learn(frame: Told): void {
+  /** What the frame tells is known, and the own writes it names are answered; nothing is drawn yet.
+   *  `shown` is what was known when it was last drawn: rows keep their keys through a snapshot in many parts. */
+  #learn(frame: Told, shown: ReadonlyMap<string, AnyRow>): void {
     if (frame.action === 'snapshot') {
-      const before = this.#told
       if (frame.first) this.#told = new Map()
-      for (const { pk, data } of frame.rows) this.#put(pk, data, before)
-    } else {
-      for (const { action, pk, data, refs } of frame.changes) {
-        for (const write of this.#own()) {
-          if (refs.includes(write.ref) && !write.answer) this.#post.writes.answer(write, { pk })
-        }
-        if (action === 'delete') this.#told.delete(String(pk))
-        else this.#put(pk, data, this.#told)
+      for (const { pk, data } of frame.rows) this.#put(pk, data, shown)
+      return
+    }
+    for (const { action, pk, data, refs } of frame.changes) {
+      for (const write of this.#own()) {
+        if (refs.includes(write.ref) && !write.answer) this.#post.writes.answer(write, { pk })
       }
+      if (action === 'delete') this.#told.delete(String(pk))
+      else this.#put(pk, data, shown)
     }
   }
 
-  #put(pk: Pk, data: Data, before: ReadonlyMap<string, AnyRow>): void {
+  #put(pk: Pk, data: Data, shown: ReadonlyMap<string, AnyRow>): void {
     const id = String(pk)
-    const old = before.get(id)
+    const old = this.#told.get(id) ?? shown.get(id)
     this.#told.set(id, keep(old, toRow(data, old?.$key ?? this.#keyOfOwn(id) ?? id, pk, false)))
   }
 

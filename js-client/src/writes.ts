@@ -36,6 +36,8 @@ export interface Write extends Intent {
 }
 
 const MAX_UNSETTLED = 1_000 // a socket. Past it a write is rejected with `too_many`: somebody has been offline for long
+const MAX_IN_FLIGHT = 32 // a socket; the next one leaves with an answer. The server closes whom it cannot follow (4413)
+const MAX_CHARACTERS = 1_000_000 // of one write. The server takes frames of 2²⁰; past it: `too_large`
 
 export class Writes {
   readonly #send: (frame: Outgoing) => void
@@ -58,43 +60,48 @@ export class Writes {
   }
 
   /** It waits for its turn; or is merged into the last one for its row, if that has not left yet.
-   *  Throws WriteError `too_many` or `closed`. */
+   *  Throws WriteError `too_many`, `too_large` or `closed`. */
   add(intent: Intent): Write {
     if (this.closed) throw this.closed
+    if (size(intent) > MAX_CHARACTERS) throw new WriteError(...TOO_LARGE)
     const last = [...this.#queue.values()].findLast(write => sameRow(write, intent))
-    if (
-      last?.state === 'waiting' &&
-      mergeable(last) &&
-      mergeable(intent) &&
-      last.subscription === intent.subscription
-    ) {
+    if (last && mergeable(last, intent)) {
       last.data = { ...last.data, ...intent.data }
       return last
     }
-    if (this.#queue.size >= MAX_UNSETTLED) {
-      throw new WriteError(
-        'too_many',
-        `${MAX_UNSETTLED} writes are waiting for an answer. Try again when you are back online.`,
-      )
-    }
+    if (this.#queue.size >= MAX_UNSETTLED) throw new WriteError(...TOO_MANY)
     const write = begin(intent)
     this.#queue.set(write.ref, write)
     return write
   }
 
-  /** What may leave has left, in order: one write in flight for each row. After a reconnect (`again`)
+  /** There is a connection, so what may leave has left, in order: one write in flight for each row. After a reconnect (`again`)
    *  that includes what had left before and was never answered. */
   flush(again = false): void {
     const busy = new Set<string>()
+    let room = MAX_IN_FLIGHT - [...this.#queue.values()].filter(({ state }) => state === 'sent').length
     for (const write of this.#queue.values()) {
       const row = JSON.stringify([write.stream, write.row])
       const ready = write.action === 'create' || write.pk !== undefined
-      const leaves = write.state === 'waiting' ? ready && !busy.has(row) : write.state === 'sent' && again
+      if (write.state === 'sent' && again) this.#transmit(write)
+      if (write.state === 'waiting' && ready && !busy.has(row) && room > 0) {
+        room -= 1
+        write.state = 'sent'
+        this.#transmit(write)
+      }
       if (write.state !== 'answered') busy.add(row)
-      if (!leaves) continue
-      write.state = 'sent'
-      const { stream, ref, action, pk, data, expect } = write
-      this.#send({ stream, ref, payload: { action, pk, data, expect } })
+    }
+  }
+
+  /** The row that the create `ref` has made is known, wherever that was heard: another list may show it before ours
+   *  does, and an edit made there must not leave before one made here. */
+  name(ref: string, pk: Pk): void {
+    const create = this.#queue.get(ref)
+    if (create?.action !== 'create') return
+    for (const write of this.#queue.values()) {
+      if (write.stream !== create.stream || write.row !== ref) continue
+      write.pk = pk
+      write.row = String(pk)
     }
   }
 
@@ -102,12 +109,7 @@ export class Writes {
   answer(write: Write, answer: Answer): void {
     write.state = 'answered'
     write.answer = answer
-    if (write.action !== 'create' || answer instanceof WriteError) return
-    for (const other of this.#queue.values()) {
-      if (!sameRow(other, { ...write, row: write.ref })) continue
-      other.pk = answer.pk
-      other.row = String(answer.pk)
-    }
+    if (!(answer instanceof WriteError)) this.name(write.ref, answer.pk)
   }
 
   /** They are no more; with a create that was refused go the writes to the row it would have made.
@@ -133,13 +135,30 @@ export class Writes {
     this.#queue.clear()
     for (const write of gone) write.settle(write.answer ?? this.closed)
   }
+
+  #transmit({ stream, ref, action, pk, data, expect }: Write): void {
+    // A create never carries a pk, even if it is known by now: what is sent again must be what was sent.
+    this.#send({ stream, ref, payload: { action, pk: action === 'create' ? undefined : pk, data, expect } })
+  }
 }
 
 const sameRow = (a: Pick<Intent, 'stream' | 'row'>, b: Pick<Intent, 'stream' | 'row'>) =>
   a.stream === b.stream && a.row === b.row
 
-/** A write with `expect` is a question of its own. */
-const mergeable = ({ action, expect }: Intent) => action === 'update' && expect === undefined
+/** Only what has not left; and a write with `expect` is a question of its own. */
+const mergeable = (last: Write, next: Intent) =>
+  last.state === 'waiting' &&
+  last.subscription === next.subscription &&
+  [last, next].every(({ action, expect }) => action === 'update' && expect === undefined) &&
+  size(last) + size(next) <= MAX_CHARACTERS
+
+const size = ({ data, expect }: Intent) => JSON.stringify([data, expect]).length
+
+const TOO_MANY = [
+  'too_many',
+  `${MAX_UNSETTLED} writes wait for an answer. Try again when you are back online.`,
+] as const
+const TOO_LARGE = ['too_large', `A write may have ${MAX_CHARACTERS} characters; this one has more.`] as const
 
 const nobody = () => {}
 

@@ -26,9 +26,13 @@ export class FakeWire {
   onmessage: Environment['WebSocket']['prototype']['onmessage'] = null
   onclose: Environment['WebSocket']['prototype']['onclose'] = null
   readonly sent: Said[] = []
+  readonly url: string
+  opened = false
   closed = false
 
-  constructor(readonly url: string) {}
+  constructor(url: string) {
+    this.url = url
+  }
 
   send(text: string) {
     this.sent.push(JSON.parse(text))
@@ -39,6 +43,7 @@ export class FakeWire {
   }
 
   open() {
+    this.opened = true
     this.#call(this.onopen, new Event('open'))
   }
 
