@@ -149,8 +149,12 @@ class WebsocketBinding:
         self.instance.delete()
 
     def _save(self, instance: Any, data: Mapping[str, Any]) -> Any:
-        serializers.assign(instance, self.columns(), data)
-        instance.full_clean()
+        listed = self.columns()
+        serializers.assign(instance, listed, data)
+        # As a ModelForm does it: what is not listed is not this writer's to mend, nor to be told about.
+        instance.full_clean(
+            exclude={field.name for field in self.model._meta.fields} - {field.name for field in listed}
+        )
         instance.save()
         return instance
 

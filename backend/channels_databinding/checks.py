@@ -7,6 +7,7 @@ from typing import Any
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import FieldDoesNotExist
 from django.db import DEFAULT_DB_ALIAS, connections, router
+from django.db.models import UniqueConstraint
 
 from .binding import BINDINGS, WebsocketBinding
 
@@ -92,6 +93,15 @@ def _check(binding: Binding) -> Iterator[CheckMessage]:
         except FieldDoesNotExist:
             names = ", ".join(column.name for column in meta.concrete_fields)
             yield error(5, f"lists {field!r}, which {meta.label} does not have.", f"It has: {names}.")
+    for constraint in meta.constraints:
+        if isinstance(constraint, UniqueConstraint) and constraint.expressions:
+            yield Warning(
+                f"{name} binds {meta.label}, whose constraint {constraint.name!r} is of expressions: a row that an "
+                "INSERT OR REPLACE pushes out by it goes unseen.",
+                hint="Django never writes so; if your own SQL does, use DELETE and INSERT.",
+                obj=binding,
+                id="channels_databinding.W002",
+            )
     if len(meta.pk_fields) > 1:
         yield error(6, f"binds {meta.label}, which has a composite primary key.", "Bind a model with a single one.")
     if meta.concrete_model._meta.parents:

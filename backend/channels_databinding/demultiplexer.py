@@ -261,6 +261,7 @@ class WebsocketDemultiplexer(AsyncConsumer):
         for text in missed.frames:
             await self.outbox.room()
             self.outbox.hand(text)
+        await self.outbox.room()  # for what was held, and the answer
         reached, stays = member.go_live(missed.position)
         sealed = cursor.seal(missed.epoch, reached, [key.fingerprint])
         self._answer(request, {"action": "ack"}, params=request.params, cursor=sealed)

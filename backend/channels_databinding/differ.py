@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from django.db import DEFAULT_DB_ALIAS, connection
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connection
 from django.db.models import ForeignKey, Model, QuerySet
 
 from .binding import WebsocketBinding, call
@@ -194,27 +194,41 @@ def rows_now(model: Any, pks: Iterable[Any]) -> dict[Any, Model]:
     wanted = list(keys)
     for i in range(0, len(wanted), ROWS_A_QUERY):
         chunk = model._base_manager.filter(pk__in=wanted[i : i + ROWS_A_QUERY])
-        found.update((keys[row.pk], row) for row in readable(chunk))
+        # A collation may find a row under another spelling: that one has an entry of its own.
+        found.update((keys[row.pk], row) for row in readable(chunk) if row.pk in keys)
     return found
 
 
-def readable(rows: "QuerySet[Any] | Iterable[Any]") -> Iterator[Any]:
+def readable(rows: "QuerySet[Any] | Iterable[Any]") -> Iterable[Any]:
     """Return the rows that can be read. One with a value its field does not understand is passed over, and logged."""
     if not isinstance(rows, QuerySet):
-        yield from rows
-        return
+        return rows
     try:
-        yield from list(rows)
-    except Exception:
-        model = rows.model
-        for pk in rows.values_list("pk", flat=True):
-            try:
-                row = model._base_manager.filter(pk=pk).first()
-            except Exception as error:
-                complain(model, str(pk), "the row", error)
-            else:
-                if row is not None:
-                    yield row
+        return list(rows)
+    except Exception as error:
+        if _is_the_databases(error):
+            raise
+    rows = rows if rows.ordered else rows.order_by("pk")
+    return _readable(rows, 0, rows.count())
+
+
+def _readable(rows: "QuerySet[Any]", start: int, stop: int) -> list[Any]:
+    """Close in on the rows that cannot be read: by halves, and by place, since even their keys may be unreadable."""
+    try:
+        return list(rows[start:stop])
+    except Exception as error:
+        if _is_the_databases(error):
+            raise
+        if stop - start > 1:
+            middle = (start + stop) // 2
+            return _readable(rows, start, middle) + _readable(rows, middle, stop)
+        complain(rows.model, f"number {start}", "reading", error)
+        return []
+
+
+def _is_the_databases(error: Exception) -> bool:
+    """Whether reading failed for another reason than what is in a row."""
+    return isinstance(error, OperationalError) and "Could not decode" not in str(error)
 
 
 def visible_groups(binding: Binding, row: Model) -> Audience:

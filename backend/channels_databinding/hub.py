@@ -222,7 +222,7 @@ class Hub:
             for member in tuple(subscription.members):
                 if not member.told:
                     member.outbox.close(COME_BACK)  # 1.x has no word for it; its clients reconnect by themselves
-                elif not member.hear(end, text, reset=True):
+                elif not member.hear(end, text, is_reset=True):
                     self.leave(member)
             return
         for member in subscription.members:

@@ -99,12 +99,14 @@ def _counts(cursor: CursorWrapper, start: int, end: int) -> Counter[tuple[str, s
 def _changes(cursor: CursorWrapper, start: int, end: int, table: str) -> Iterator[Change]:
     # CAST: a text that is not UTF-8 must not stop the reading.
     cursor.execute(
-        """SELECT id, pk, op, CAST(image AS BLOB), ref FROM channels_databinding_journal
+        """SELECT id, typeof(pk), CASE typeof(pk) WHEN 'text' THEN CAST(pk AS BLOB) ELSE pk END, op,
+                  CAST(image AS BLOB), ref FROM channels_databinding_journal
            WHERE id > %s AND id <= %s AND "table" = %s ORDER BY id""",
         [start, end, table],
     )
-    for position, pk, op, image, ref in cursor.fetchall():
-        yield Change(position, pk, op, None if image is None else sqlite.read_image(image), ref)
+    for position, kind, pk, op, image, ref in cursor.fetchall():
+        key = pk.decode("utf-8", "replace") if kind == "text" else pk
+        yield Change(position, key, op, None if image is None else sqlite.read_image(image), ref)
 
 
 @contextmanager

@@ -5,10 +5,12 @@ Row ⇄ JSON, as Django's own serializers write and read it. The whitelist of a 
 
 from base64 import b64decode
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, TypeAlias
 
 from django.core.exceptions import ValidationError
-from django.db.models import BinaryField, Field, ForeignKey, JSONField, Model
+from django.db.models import AutoField, BinaryField, Field, ForeignKey, IntegerField, JSONField, Model
+from django.forms.utils import from_current_timezone
 from django.utils.encoding import is_protected_type
 
 ColumnField: TypeAlias = "Field[Any, Any]"
@@ -41,8 +43,8 @@ def value_of(instance: Model, field: ColumnField) -> Any:
 def assign(instance: Model, fields: Iterable[ColumnField], data: Mapping[str, Any]) -> None:
     """Set on `instance` what `data` has of `fields`; every other key is passed over.
 
-    A field that is not editable (`auto_now`, `editable=False`) is sent and never written; a primary key may be
-    given while the row is new. Raises ValidationError, by field.
+    A field that is not editable (`auto_now`, `editable=False`) is sent and never written; a natural key may be
+    given while the row is new, a number the database gives never. Raises ValidationError, by field.
     """
     errors: dict[str, Any] = {}
     for field in fields:
@@ -59,7 +61,9 @@ def assign(instance: Model, fields: Iterable[ColumnField], data: Mapping[str, An
 
 
 def _is_writable(instance: Model, field: ColumnField) -> bool:
-    return field.editable and (instance._state.adding or not field.primary_key)
+    if field.primary_key:
+        return instance._state.adding and not isinstance(field, AutoField)
+    return field.editable
 
 
 def _read(field: ColumnField, value: Any) -> Any:
@@ -71,4 +75,7 @@ def _read(field: ColumnField, value: Any) -> Any:
         return b64decode(value, validate=True)
     if isinstance(field, ForeignKey) and value == "":
         return None
-    return field.to_python(value)
+    if isinstance(value, float) and isinstance(field, IntegerField) and not value.is_integer():
+        raise ValidationError("Enter a whole number.", code="invalid")
+    value = field.to_python(value)
+    return from_current_timezone(value) if isinstance(value, datetime) else value

@@ -5,10 +5,12 @@ snapshot. Reading what a member missed is here, too: by the same differ, seriali
 """
 
 import asyncio
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from django.db import DatabaseError
 from django.db.models import ForeignKey
 
 from . import cursor, journal
@@ -18,7 +20,10 @@ from .journal import Batch, Moment
 from .outbox import Outbox
 from .protocol import encoded, frame
 
+logger = logging.getLogger(__name__)
+
 PART_ROWS: Final = 200  # of a snapshot, in one frame
+MOST_HELD: Final = 4 << 20  # characters, for a member that catches up; past it: it is reset when it has
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,22 +70,26 @@ class Member:
     told: bool
     position: int | None = None
     held: list[tuple[int, str, bool]] = field(default_factory=list)  # end of the batch, frame, is it a reset
+    held_characters: int = 0
 
-    def hear(self, end: int, text: str, *, reset: bool = False) -> bool:
+    def hear(self, end: int, text: str, *, is_reset: bool = False) -> bool:
         """Hand a frame on, or hold it. Returns whether the member stays: after a reset it hears no more."""
         if self.position is None:
-            self.held.append((end, text, reset))
+            self.held.append((end, text, is_reset))
+            self.held_characters += len(text)
+            if self.held_characters > MOST_HELD:
+                self.held = [(end, reset(self.key, "too much happened meanwhile"), True)]
             return True
         if not end <= self.position:
             self.outbox.hand(text)
-            return not reset
+            return not is_reset
         return True
 
     def go_live(self, position: int) -> tuple[int, bool]:
         """Hand on what was held and is not in the catch-up. Returns how far that reaches, and whether it stays."""
         held, self.held, self.position = self.held, [], position
-        for end, text, reset in held:
-            if not self.hear(end, text, reset=reset):
+        for end, text, is_reset in held:
+            if not self.hear(end, text, is_reset=is_reset):
                 return end, False
         return max([position, *(end for end, _, _ in held)]), True
 
@@ -192,7 +201,11 @@ def batch_texts(batch: Batch, keys: Iterable[Key], epoch: str) -> Iterator[tuple
     for binding, several in by_binding.items():
         try:
             heard = diff(batch, binding, {key.groups for key in several})
-        except Unclear:
+        except DatabaseError:
+            raise
+        except Exception as error:
+            if not isinstance(error, Unclear):  # a hook's fault, or ours: one binding's, not everybody's
+                logger.exception("%s could not be told its changes", binding.__name__)
             yield from ((key, None) for key in several)
             continue
         for key in several:

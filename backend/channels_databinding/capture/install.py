@@ -5,8 +5,9 @@ missing a *reset* row goes into the journal in the same transaction: what change
 """
 
 import os
+import time
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 from django.db import DEFAULT_DB_ALIAS, connection, transaction
@@ -16,6 +17,10 @@ from django.db.models import ForeignKey, Model
 from ..binding import BINDINGS
 from ..models import Entry, State
 from . import sqlite
+
+# In containers a pid says little: every server may be number 1 of its own. So a migration that was not finished is
+# taken for dead after an hour even if somebody has its pid.
+MIGRATING_S: Final = 3_600
 
 
 def install(*, only_missing: bool = False) -> list[str]:
@@ -67,7 +72,7 @@ def pre_migrate(plan: Iterable[Any] = (), using: str = DEFAULT_DB_ALIAS, **kwarg
         return
     _make_tables()
     # The process that takes them off: if it dies before it puts them back, the next server to look does.
-    State.objects.update_or_create(key="migrating", defaults={"value": str(os.getpid())})
+    State.objects.update_or_create(key="migrating", defaults={"value": f"{os.getpid()} at {time.time()}"})
     before = kwargs["apps"].get_models(include_auto_created=True)
     uninstall(model._meta.db_table for model in before if model._meta.app_label == label)
 
@@ -81,8 +86,11 @@ def post_migrate(using: str = DEFAULT_DB_ALIAS, **kwargs: Any) -> None:
 def is_migrating() -> bool:
     """Whether triggers are off on purpose. WAL keeps all processes of a database on one machine, so a pid tells
     whether the one that took them off still lives."""
-    pid = State.objects.filter(key="migrating").values_list("value", flat=True).first()
-    if pid is None:
+    noted = State.objects.filter(key="migrating").values_list("value", flat=True).first()
+    if noted is None:
+        return False
+    pid, at = noted.split(" at ")
+    if time.time() - float(at) > MIGRATING_S:
         return False
     try:
         os.kill(int(pid), 0)

@@ -8,9 +8,10 @@ neither a BLOB nor Infinity nor a NUL in a text breaks the writer's statement, w
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from django.db import connection
 from django.db.backends.utils import CursorWrapper
 from django.db.models import Model, UniqueConstraint
 
@@ -51,38 +52,49 @@ def triggers(model: type[Model], columns: Iterable[str]) -> dict[str, str]:
         before = _image(columns, "was")
         return f"SELECT {_literal(table)}, was.{pk}, 'delete', {before} FROM {_quote(table)} AS was WHERE {where}"
 
-    clash = _clash(model)
+    clashes = _clashes(model)
     return dict(
         [
             create("insert", "AFTER INSERT", entry("NEW", "create", False)),
             create(
                 "update",
                 "AFTER UPDATE",
-                entry("OLD", "update", True, f"OLD.{pk} IS NEW.{pk}"),
-                entry("OLD", "delete", True, f"OLD.{pk} IS NOT NEW.{pk}"),
-                entry("NEW", "create", False, f"OLD.{pk} IS NOT NEW.{pk}"),
+                # Binary: under a collation of its own the key may be "the same" and yet another to everybody else.
+                entry("OLD", "update", True, f"OLD.{pk} IS NEW.{pk} COLLATE BINARY"),
+                entry("OLD", "delete", True, f"OLD.{pk} IS NOT NEW.{pk} COLLATE BINARY"),
+                entry("NEW", "create", False, f"OLD.{pk} IS NOT NEW.{pk} COLLATE BINARY"),
             ),
             create("delete", "AFTER DELETE", entry("OLD", "delete", True)),
-            create("replace_insert", "BEFORE INSERT", pushed_out(clash)),
-            create("replace_update", "BEFORE UPDATE", pushed_out(f"({clash}) AND was.{pk} IS NOT OLD.{pk}")),
+            create("replace_insert", "BEFORE INSERT", *map(pushed_out, clashes)),
+            create(
+                "replace_update",
+                "BEFORE UPDATE",
+                *(pushed_out(f"{clash} AND was.{pk} IS NOT OLD.{pk}") for clash in clashes),
+            ),
         ]
     )
 
 
-def _clash(model: type[Model]) -> str:
-    """Return the condition for a row `was` to stand in the way of `NEW`.
+def _clashes(model: type[Model]) -> list[str]:
+    """Return the conditions for a row `was` to stand in the way of `NEW`, one for each thing that is unique, so that
+    each is one look into its index.
 
-    A constraint's own condition is left out: a row too many in the journal is a look too many, no more.
+    A constraint of expressions cannot be told this way; a system check says so.
     """
     meta = model._meta
-    unique = [[field.column] for field in meta.concrete_fields if field.unique]
-    constraints = [c.fields for c in meta.constraints if isinstance(c, UniqueConstraint) and c.fields]
     column = {field.name: field.column for field in meta.concrete_fields}
-    unique += [[column[name] for name in names] for names in (*meta.unique_together, *constraints)]
-    return " OR ".join(
-        "(" + " AND ".join(f"was.{_quote(column)} = NEW.{_quote(column)}" for column in columns) + ")"
-        for columns in unique
-    )
+    unique: list[tuple[Sequence[str], str]] = [((field.name,), "") for field in meta.concrete_fields if field.unique]
+    unique += [(tuple(names), "") for names in meta.unique_together]
+    editor = connection.SchemaEditorClass(connection, collect_sql=True)
+    for constraint in meta.constraints:
+        if isinstance(constraint, UniqueConstraint) and constraint.fields:
+            # Its own condition, or its index could not be used. The columns it names are those of `was`.
+            condition = constraint._get_condition_sql(model, editor)  # type: ignore[attr-defined]
+            unique.append((constraint.fields, f" AND ({condition})" if condition else ""))
+    return [
+        " AND ".join(f"was.{_quote(column[name])} = NEW.{_quote(column[name])}" for name in names) + condition
+        for names, condition in unique
+    ]
 
 
 def _image(columns: Iterable[str], row: str) -> str:
