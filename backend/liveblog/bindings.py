@@ -1,5 +1,6 @@
 """Who sees which posts, and who writes them. Everybody reads what is published; staff read drafts too, and write."""
 
+from django.core.exceptions import PermissionDenied
 from django.http import Http404
 
 from channels_databinding import WebsocketBinding
@@ -39,4 +40,6 @@ class PostBinding(WebsocketBinding):
         return [staff(liveblog) if user.is_staff else readers(liveblog)]
 
     def has_permission(self, user, action, pk):
-        return user.is_staff
+        if not user.is_staff:
+            raise PermissionDenied("You may not do this: only staff may write here.")
+        return True

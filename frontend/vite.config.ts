@@ -1,0 +1,33 @@
+/** Builds the pages' scripts and the stylesheet into dist/, which Django serves as /static/app/.
+ *
+ *  The pages themselves are Django templates: they name these files with {% static %}, so entries keep their names and
+ *  Django's storage gives them a hash in production. What entries share is hashed here.
+ */
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vite'
+
+const file = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+
+export default defineConfig({
+  base: './',
+  resolve: {
+    // The client's sources, not its build: an edit there shows here at once. tsconfig.json says the same.
+    alias: [
+      { find: /^channels-databinding$/, replacement: file('../js-client/src/index.ts') },
+      { find: /^channels-databinding\/(\w+)$/, replacement: file('../js-client/src/adapters/$1.ts') },
+    ],
+  },
+  build: {
+    // While watching, pages that are open still load what they name.
+    emptyOutDir: !process.argv.includes('--watch'),
+    modulePreload: false,
+    rolldownOptions: {
+      input: ['liveblog.ts', 'live-edit.ts', 'app.css'].map(name => file(name)),
+      output: {
+        entryFileNames: '[name].js',
+        chunkFileNames: 'chunks/shared-[hash].js',
+        assetFileNames: '[name][extname]',
+      },
+    },
+  },
+})
