@@ -117,13 +117,10 @@ class Process {
     const { db } = this.world
     for (;;) {
       yield () => db.end > this.#cursor
-      const span = db.end - this.#cursor
-      const to =
-        this.world.chance() < 0.7 ? db.end : this.#cursor + 1 + Math.floor(this.world.chance() * span)
-      const from = this.#cursor
+      // One read transaction, never cut: the rows are exactly as they were at the end of the batch.
+      const to = db.end
+      const batch = this.read(this.#cursor, to)
       this.#cursor = to
-      yield
-      const batch = this.read(from, to)
       yield
       for (const member of this.members) {
         if (to <= member.covers) continue
