@@ -1,0 +1,73 @@
+"""Pictures of every page, to look at: `SCREENSHOTS=some/folder bin/test e2e e2e/screenshots.py`
+
+Not a test, and run only when it is named. Without SCREENSHOTS they go to a temporary folder, which is printed.
+"""
+
+import os
+import re
+import tempfile
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from screen import LIVE
+
+SIZES = {
+    "desktop": {"viewport": {"width": 1280, "height": 800}},
+    "desktop-dark": {"viewport": {"width": 1280, "height": 800}, "color_scheme": "dark"},
+    "phone": {"viewport": {"width": 360, "height": 740}, "device_scale_factor": 2},
+    "phone-dark": {"viewport": {"width": 360, "height": 740}, "device_scale_factor": 2, "color_scheme": "dark"},
+}
+
+
+@pytest.fixture(scope="session")
+def folder():
+    folder = Path(os.environ.get("SCREENSHOTS") or tempfile.mkdtemp(prefix="screenshots-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    print(f"\nPictures are in {folder}")
+    return folder
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_every_page(visit, line, folder, size):
+    def shoot(screen, name):
+        screen.page.screenshot(path=folder / f"{name}-{size}.png", full_page=True)
+
+    def open_page(who, *arguments, **options):
+        return visit(who, *arguments, **options, **SIZES[size])
+
+    shoot(open_page("bob", "/", live=False), "front")
+    shoot(open_page("nobody", "/accounts/login/", live=False), "login")
+    shoot(open_page("bob", "/live-edit/"), "live-edit")
+    shoot(open_page("nobody", "/live-edit/"), "live-edit-nobody")
+    shoot(open_page("nobody"), "liveblog-nobody")
+
+    alice = open_page("alice")
+    shoot(alice, "liveblog-alice")
+    alice.press("27'", "Edit")
+    shoot(alice, "liveblog-alice-edits")
+    alice.page.get_by_role("button", name="Cancel").click()
+    alice.press("27'", "Move")
+    shoot(alice, "liveblog-alice-moves")
+    alice.page.get_by_role("button", name="Cancel").click()
+    alice.press("27'", "Delete")
+    shoot(alice, "liveblog-alice-deletes")
+
+    bob = open_page("bob", at=line.url)
+    shoot(bob, "liveblog-bob")
+    bob.write("Let me in!")
+    expect(bob.page.get_by_role("alert").filter(has_text=re.compile("."))).to_be_visible()
+    shoot(bob, "liveblog-bob-refused")
+
+    alice = open_page("alice", at=line.url)
+    line.cut()
+    for screen in (alice, bob):
+        expect(screen.connection).not_to_have_text(LIVE)
+    alice.write("Typed while the line was down.")
+    alice.shows("Typed while the line was down.")
+    shoot(alice, "liveblog-alice-lost")
+    shoot(bob, "liveblog-bob-lost")
+    bob.page.context.set_offline(True)
+    expect(bob.connection).to_contain_text("offline")
+    shoot(bob, "liveblog-bob-offline")
