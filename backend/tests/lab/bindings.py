@@ -1,6 +1,6 @@
 from channels_databinding import WebsocketBinding, WebsocketDemultiplexer
 
-from .models import Article, Blog, Label, Nickname, Odd, Person, Seat, Thing, Token
+from .models import Address, Alias, Article, Blog, Label, Nickname, Odd, Person, Seat, Thing, Token
 
 
 class LabBinding(WebsocketBinding):
@@ -50,6 +50,16 @@ class SeatBinding(LabBinding):
     stream = "seats"
 
 
+class AddressBinding(LabBinding):
+    model = Address
+    stream = "addresses"
+
+
+class AliasBinding(LabBinding):
+    model = Alias
+    stream = "aliases"
+
+
 class LabelBinding(LabBinding):
     model = Label
     stream = "labels"
@@ -80,6 +90,8 @@ class Lab(WebsocketDemultiplexer):
             PersonBinding,
             ArticleBinding,
             SeatBinding,
+            AddressBinding,
+            AliasBinding,
             LabelBinding,
             NicknameBinding,
             TokenBinding,

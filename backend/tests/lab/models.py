@@ -43,8 +43,8 @@ class Blog(models.Model):
 
 class Person(models.Model):
     name = models.CharField(max_length=50)
-    password = models.CharField(max_length=50, default="")
-    motto = models.CharField(max_length=50, default="")
+    password = models.CharField(max_length=50, default="", blank=True)
+    motto = models.CharField(max_length=50, default="", blank=True)
 
 
 class Article(models.Model):
@@ -61,15 +61,31 @@ class Seat(models.Model):
     guest = models.CharField(max_length=50, default="")
     ticket = models.IntegerField(unique=True, null=True)
     hall = models.CharField(max_length=20, default="main")
-    badge = models.CharField(max_length=20, default="")
-    alias = models.CharField(max_length=20, default="")
 
     class Meta:
         unique_together = [("row", "number", "hall")]
+
+
+class Address(models.Model):
+    """Of all with one person one is the current one."""
+
+    person = models.IntegerField()
+    current = models.BooleanField(default=False)
+    street = models.CharField(max_length=50, default="")
+
+    class Meta:
         constraints = [
-            models.UniqueConstraint("badge", condition=~models.Q(badge=""), name="lab_seat_badge"),
-            models.UniqueConstraint(Lower("alias"), "hall", condition=~models.Q(alias=""), name="lab_seat_alias"),
+            models.UniqueConstraint(fields=["person", "current"], condition=models.Q(current=True), name="lab_current")
         ]
+
+
+class Alias(models.Model):
+    """The same in capitals is the same."""
+
+    name = models.CharField(max_length=20)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(Lower("name"), name="lab_alias_name")]
 
 
 class Label(models.Model):

@@ -62,7 +62,7 @@ class Screen:
         frames, answer = await self.visitor.ask(self.stream, {"action": "delete", "pk": "0"})
         assert answer["payload"]["action"] == "error"
         heard = self._apply(frames)
-        if any(frame["payload"]["action"] == "reset" for frame in frames):
+        if ("reset", None) in heard:
             self.resets += 1
             await self.read()
         return heard
@@ -70,6 +70,8 @@ class Screen:
     def _apply(self, frames):
         heard = []
         for frame in frames:
+            if (frame["stream"], frame.get("params", {})) != (self.stream, self.params):
+                continue
             self.cursor = frame.get("cursor", self.cursor)
             match frame["payload"]:
                 case {"action": "snapshot", "rows": rows} as part:
