@@ -1,6 +1,6 @@
 /** … connection → writes → **rows** → subscription → collection → …
  *
- *  What is on the screen = what the server has told + the unsettled writes on top. Pure.
+ *  What is on the screen = what the server has told + the unsettled writes on top.
  *  A row that says the same stays the same object, so that adapters can tell by `===`.
  */
 
@@ -26,33 +26,51 @@ export const toRow = (data: Data, $key: string, $pk: Pk | undefined, $pending: b
 /** Return `old` if `row` says nothing new. */
 export const keep = (old: AnyRow | undefined, row: AnyRow): AnyRow => (old && same(old, row) ? old : row)
 
-/** Return the rows to show: `told` with `writes` on top, oldest first; or `shown` itself if that is what they are.
- *  `told` is by the string form of the pk. */
-export function layOver(
-  told: ReadonlyMap<string, AnyRow>,
-  writes: readonly Write[],
-  shown: readonly AnyRow[],
-): readonly AnyRow[] {
-  const screen = new Map(told)
-  for (const { action, row: id, data = {}, ref, pk } of writes) {
-    const row = screen.get(id)
-    if (action === 'create') screen.set(id, toRow(data, ref, pk, true))
-    else if (action === 'delete') screen.delete(id)
-    else if (row) screen.set(id, toRow({ ...row, ...data }, row.$key, row.$pk, true))
+/** A row with a write on top, and what it was made of. */
+interface Laid {
+  below: AnyRow | undefined
+  data: Data | undefined
+  pk: Pk | undefined
+  row: AnyRow
+}
+
+/** What is shown, and how it came about. */
+export class Screen {
+  rows: readonly AnyRow[] = Object.freeze([])
+  readonly #laid = new WeakMap<Write, Laid>()
+
+  /** It shows `told`, which is by the string form of the pk, with `writes` on top, oldest first. */
+  draw(told: ReadonlyMap<string, AnyRow>, writes: readonly Write[]): void {
+    const screen = new Map(told)
+    for (const write of writes) {
+      const below = screen.get(write.row)
+      if (write.action === 'delete') screen.delete(write.row)
+      else if (write.action === 'create' || below) screen.set(write.row, this.#lay(write, below))
+    }
+    const rows = [...screen.values()]
+    const unchanged = rows.length === this.rows.length && rows.every((row, index) => row === this.rows[index])
+    if (!unchanged) this.rows = Object.freeze(rows)
   }
-  // Told rows are kept where they are told; only those made here can be new objects that say nothing new.
-  const before = new Map(writes.length > 0 ? shown.map(row => [row.$key, row]) : [])
-  const rows = Array.from(screen.values(), row => (row.$pending ? keep(before.get(row.$key), row) : row))
-  const unchanged = rows.length === shown.length && rows.every((row, index) => row === shown[index])
-  return unchanged ? shown : Object.freeze(rows)
+
+  /** Return the row with the write on top of what is `below`: the one of last time, if nothing has changed since. */
+  #lay(write: Write, below: AnyRow | undefined): AnyRow {
+    const { data, pk, ref } = write
+    const last = this.#laid.get(write)
+    if (last && last.below === below && last.data === data && last.pk === pk) return last.row
+    const row = keep(last?.row, toRow({ ...below, ...data }, below?.$key ?? ref, below?.$pk ?? pk, true))
+    this.#laid.set(write, { below, data, pk, row })
+    return row
+  }
 }
 
 /** Whether two values of JSON say the same. */
 function same(a: unknown, b: unknown): boolean {
   if (a === b) return true
-  if (typeof a !== 'object' || typeof b !== 'object' || !a || !b) return false
-  const [left, right] = [Object.entries(a), new Map(Object.entries(b))]
+  if (!isObject(a) || !isObject(b)) return false
+  const keys = Object.keys(a)
   return (
-    left.length === right.size && left.every(([key, value]) => right.has(key) && same(value, right.get(key)))
+    keys.length === Object.keys(b).length && keys.every(key => Object.hasOwn(b, key) && same(a[key], b[key]))
   )
 }
+
+const isObject = (value: unknown): value is Data => typeof value === 'object' && value !== null

@@ -7,7 +7,7 @@
 import { delayMs } from './backoff.ts'
 import type { Environment } from './environment.ts'
 import { type Data, type Frame, newRef, type Outgoing, type Params, type Pk, WriteError } from './protocol.ts'
-import { type AnyRow, keep, layOver, type RowExtras, toRow } from './rows.ts'
+import { type AnyRow, keep, type RowExtras, Screen, toRow } from './rows.ts'
 import { Store } from './store.ts'
 import type { Intent, Write, Writes } from './writes.ts'
 
@@ -54,7 +54,8 @@ export class Subscription {
   readonly stream: string
   readonly #params: Params
   readonly #post: Post
-  readonly #view = new Store<View>({ rows: Object.freeze([]), status: 'idle', error: null })
+  readonly #screen = new Screen()
+  readonly #view = new Store<View>({ rows: this.#screen.rows, status: 'idle', error: null })
   #status: Liveness = 'idle'
   #error: WriteError | null = null
   #told = new Map<string, AnyRow>() // by the string form of the pk
@@ -282,9 +283,9 @@ export class Subscription {
   }
 
   #draw(): void {
-    const before = this.view
-    const rows = layOver(this.#told, this.#own(), before.rows)
-    if (rows === before.rows && this.#status === before.status && this.#error === before.error) return
-    this.#view.set({ rows, status: this.#status, error: this.#error })
+    const { rows, status, error } = this.view
+    this.#screen.draw(this.#told, this.#own())
+    if (rows === this.#screen.rows && status === this.#status && error === this.#error) return
+    this.#view.set({ rows: this.#screen.rows, status: this.#status, error: this.#error })
   }
 }

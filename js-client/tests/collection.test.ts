@@ -121,7 +121,7 @@ describe('order', () => {
     void page.posts.create({ body: 'y' })
 
     expect(bodies(page.posts)).toBe('y* x* a b a')
-    const [first] = page.browser.wire.sent.filter(said => said.payload.action === 'create')
+    const first = page.browser.wire.sent.find(said => said.payload.action === 'create')
     page.browser.wire.tell(
       change('create', post(4, 'x', { created: '2026-01-04' }), { refs: [first?.ref ?? ''] }),
     )

@@ -224,7 +224,7 @@ class Person {
         .filter(([, item]) => groups.includes(item.g))
         .toSorted(([a], [b]) => a - b)
       const have = list.collection.rows
-        .map(({ $key: _, $pk, $pending, ...item }) => [$pk, $pending ? 'pending' : item])
+        .map(({ $key, $pk, $pending, ...item }) => [$pk, $pending ? `${$key} is pending` : item])
         .toSorted(([a], [b]) => Number(a) - Number(b))
       const [wanted, had] = [want, have].map(rows =>
         JSON.stringify(rows.map(([pk, item]) => [pk, sorted(item)])),
