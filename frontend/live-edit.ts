@@ -1,9 +1,10 @@
 /** Sliders. Their HTML is live-edit.html, and backend/live_edit/bindings.py decides who sees and moves them. */
 
 import Alpine from '@alpinejs/csp'
-import { connect, type Row, WriteError } from 'channels-databinding'
+import { connect, type Row } from 'channels-databinding'
 import live, { type Live } from 'channels-databinding/alpine'
 import connectionStatus from './connection-status.ts'
+import { reason, unsent } from './words.ts'
 
 interface IntegerValue {
   name: string
@@ -32,6 +33,10 @@ Alpine.data('liveEdit', () => ({
     return this.values.status === 'live' && this.values.rows.length === 0
   },
 
+  waiting() {
+    return unsent(this.values.rows, this.$connection.state)
+  },
+
   problem({ $key }: ValueRow) {
     return this.problems[$key] ?? ''
   },
@@ -42,8 +47,7 @@ Alpine.data('liveEdit', () => ({
     try {
       await this.values.update(row, { value })
     } catch (error) {
-      if (!(error instanceof WriteError)) throw error
-      this.problems[row.$key] = Object.values(error.fields).flat().join(' ') || error.message
+      this.problems[row.$key] = reason(error)
     }
   },
 }))

@@ -4,6 +4,7 @@ import Alpine from '@alpinejs/csp'
 import { connect, type Row, WriteError } from 'channels-databinding'
 import live, { type Live } from 'channels-databinding/alpine'
 import connectionStatus from './connection-status.ts'
+import { reason, unsent } from './words.ts'
 
 interface Post {
   liveblog: number
@@ -62,11 +63,8 @@ Alpine.data('liveblog', () => ({
     return this.posts.status === 'live' && this.posts.rows.length === 0
   },
 
-  /** Own changes that the server has not answered. Only told while they have to wait. */
   waiting() {
-    const count = this.posts.rows.filter(post => post.$pending).length
-    if (count === 0 || this.$connection.state === 'online') return ''
-    return count === 1 ? '1 change of yours is not sent yet.' : `${count} changes of yours are not sent yet.`
+    return unsent(this.posts.rows, this.$connection.state)
   },
 
   problem({ $key }: PostRow) {
@@ -150,10 +148,5 @@ Alpine.data('liveblog', () => ({
     }
   },
 }))
-
-const reason = (error: unknown) => {
-  if (!(error instanceof WriteError)) throw error
-  return Object.values(error.fields).flat().join(' ') || error.message
-}
 
 Alpine.start()

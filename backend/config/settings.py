@@ -127,6 +127,9 @@ STORAGES = {
     },
 }
 
+# Browsers may keep these for ever: their names change with what is in them. Vite names the chunks, Django the rest.
+WHITENOISE_IMMUTABLE_FILE_TEST = r"/app/chunks/|\.[0-9a-f]{12}\."
+
 # ---- time and language
 
 LANGUAGE_CODE = "en"
