@@ -9,7 +9,9 @@ from itertools import count
 from playwright.sync_api import expect
 
 WRITES = ("create", "update", "delete")
-LIVE = "Live"  # what the page says of its connection
+# What a page says of its connection.
+LIVE = "Live"
+LOST = "Connection lost"
 
 
 class Frames:
@@ -131,6 +133,7 @@ class Screen:
 
 
 def log_in(page, url, name):
+    """Go to a page, log in there as somebody does who has found it, and be back."""
     page.goto(url)
     page.get_by_role("navigation", name="Account").get_by_role("link", name="Log in").click()
     page.get_by_label("Name").fill(name)

@@ -41,3 +41,15 @@ def test_a_wrong_password_is_told_in_the_page(visit, server):
 
     expect(page.get_by_role("alert")).to_be_visible()
     expect(page.get_by_label("Name")).to_have_value("alice")
+
+
+def test_logging_in_on_the_login_page_leads_on(visit):
+    page = visit("nobody", "/accounts/login/", live=False).page
+    if (link := page.get_by_role("link", name="Log in")).count():
+        link.click()
+
+    page.get_by_label("Name").fill("bob")
+    page.get_by_label("Password").fill("bob")
+    page.get_by_role("main").get_by_role("button", name="Log in").click()
+
+    expect(page.get_by_role("heading", name="live pages")).to_be_visible()

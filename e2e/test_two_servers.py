@@ -2,7 +2,7 @@
 
 from playwright.sync_api import expect
 
-from screen import LIVE
+from screen import LOST
 
 
 def test_people_on_two_servers_see_each_other(visit, second_server):
@@ -22,7 +22,7 @@ def test_who_loses_one_server_goes_on_with_the_other_and_misses_nothing(visit, l
     alice.frames.forget()
 
     server.kill()
-    expect(alice.connection).not_to_have_text(LIVE)
+    expect(alice.connection).to_contain_text(LOST)
     alice.write("From the ruins")
     bob_writes.write("In between")
     bob_writes.delete("12'")
@@ -42,4 +42,4 @@ def test_a_server_told_to_stop_stops_with_browsers_connected(visit, second_serve
 
     second_server.stop()
 
-    expect(alice.connection).not_to_have_text(LIVE)
+    expect(alice.connection).to_contain_text(LOST)
