@@ -1,6 +1,6 @@
 from channels_databinding import WebsocketBinding, WebsocketDemultiplexer
 
-from .models import Address, Alias, Article, Blog, Label, Nickname, Odd, Person, Seat, Thing, Token
+from .models import Address, Article, Blog, Label, Nickname, Odd, Person, Seat, Thing, Token
 
 
 class LabBinding(WebsocketBinding):
@@ -55,11 +55,6 @@ class AddressBinding(LabBinding):
     stream = "addresses"
 
 
-class AliasBinding(LabBinding):
-    model = Alias
-    stream = "aliases"
-
-
 class LabelBinding(LabBinding):
     model = Label
     stream = "labels"
@@ -91,7 +86,6 @@ class Lab(WebsocketDemultiplexer):
             ArticleBinding,
             SeatBinding,
             AddressBinding,
-            AliasBinding,
             LabelBinding,
             NicknameBinding,
             TokenBinding,

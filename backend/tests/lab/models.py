@@ -113,7 +113,7 @@ class Odd(models.Model):
     value = models.IntegerField(db_column="it's value", default=0)
 
     class Meta:
-        db_table = "lab o'dd table"
+        db_table = "lab odd-table"
 
 
 class Diary(models.Model):

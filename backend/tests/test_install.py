@@ -1,0 +1,495 @@
+"""Triggers are where bindings need them, whatever migrations do: again, in vain, or to a column that triggers name."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from textwrap import dedent, indent
+
+import pytest
+from django.apps import apps
+from django.core.management import call_command
+
+from channels_databinding import WebsocketBinding, tail
+from channels_databinding.binding import BINDINGS
+from channels_databinding.capture import install, sqlite
+from channels_databinding.models import State
+from lab.models import Blog, Diary, Person
+from lab.screen import Screen, database, db, elsewhere, journal, look, newest
+
+LAB_TRIGGERS = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name LIKE 'lab_%' ORDER BY name"
+
+
+@pytest.fixture
+def declare(transactional_db):
+    """Return `declare(model, **body)`, a binding with its triggers. Both are gone afterwards."""
+    declared = list(BINDINGS)
+
+    def declare(model, **body):
+        defaults = {"model": model, "stream": "declared", "group_names": lambda cls, instance: ["lab"]}
+        binding = type("DeclaredBinding", (WebsocketBinding,), defaults | body)
+        install.install()
+        return binding
+
+    yield declare
+    BINDINGS[:] = declared
+    install.install()
+
+
+def schema():
+    return elsewhere("SELECT * FROM sqlite_master ORDER BY name")
+
+
+def schema_version():
+    """Return a number that each DDL statement raises."""
+    return elsewhere("PRAGMA schema_version")
+
+
+# ---- installing
+
+
+def test_migrating_again_issues_no_ddl_and_resets_nobody(transactional_db):
+    before = schema(), schema_version(), newest()
+
+    call_command("migrate", verbosity=0)
+
+    assert (schema(), schema_version(), newest()) == before
+
+
+def test_installing_again_issues_no_ddl(transactional_db):
+    before = schema_version(), newest()
+
+    assert install.install() == []
+
+    assert (schema_version(), newest()) == before
+
+
+def test_a_table_that_becomes_bound_gets_triggers_and_a_reset(declare):
+    before = newest()
+
+    declare(Diary, fields=["day"])
+    elsewhere("INSERT INTO lab_diary (day, secret, mood) VALUES ('monday', 'x', 'y')")
+
+    assert [(op, table) for op, table, _ in journal(before)] == [("reset", "lab_diary"), ("create", "lab_diary")]
+
+
+def test_a_table_that_is_bound_no_more_loses_its_triggers(declare):
+    declare(Diary, fields=["day"])
+    BINDINGS.pop()
+
+    install.install()
+
+    assert not elsewhere("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'lab_diary'")
+
+
+def test_a_trigger_that_differs_is_made_anew_without_a_reset(transactional_db):
+    before = schema()
+    elsewhere('DROP TRIGGER "channels_databinding:lab_blog:delete"')
+    elsewhere('CREATE TRIGGER "channels_databinding:lab_blog:delete" AFTER DELETE ON lab_blog BEGIN SELECT 1; END')
+    start = newest()
+
+    assert install.install() == []
+
+    assert schema() == before
+    assert journal(start) == []
+
+
+def test_a_trigger_that_differs_is_left_to_the_other_release_by_servers(transactional_db):
+    elsewhere('DROP TRIGGER "channels_databinding:lab_blog:delete"')
+    elsewhere('CREATE TRIGGER "channels_databinding:lab_blog:delete" AFTER DELETE ON lab_blog BEGIN SELECT 1; END')
+    before = schema()
+
+    assert install.install(only_missing=True) == []
+    assert schema() == before
+
+    install.install()
+
+
+def test_a_missing_trigger_is_put_back_with_one_reset_of_its_table(transactional_db):
+    before, start = schema(), newest()
+    elsewhere('DROP TRIGGER "channels_databinding:lab_blog:delete"')
+    elsewhere('DROP TRIGGER "channels_databinding:lab_blog:update"')
+
+    assert install.install(only_missing=True) == ["lab_blog"]
+
+    assert schema() == before
+    assert [entry[:2] for entry in journal(start)] == [("reset", "lab_blog")]
+
+
+def test_two_who_install_at_once_reset_once(transactional_db):
+    start = newest()
+    elsewhere('DROP TRIGGER "channels_databinding:lab_blog:delete"')
+    code = "import django; django.setup(); from channels_databinding.capture.install import install; install()"
+
+    both = [subprocess.Popen([sys.executable, "-c", code], env=environment()) for _ in range(2)]
+
+    assert [one.wait(30) for one in both] == [0, 0]
+    assert [entry[:2] for entry in journal(start)] == [("reset", "lab_blog")]
+
+
+def test_the_journals_tables_are_made_where_there_are_none(transactional_db):
+    with closing(sqlite3.connect(":memory:")) as fresh:
+        for statement in (*sqlite.TABLES, *sqlite.TABLES):
+            fresh.execute(statement)
+
+        names = {name for (name,) in fresh.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+    assert names >= {f"channels_databinding_{name}" for name in ("journal", "ref", "mark", "state")}
+
+
+# ---- what an image holds
+
+
+def image_of(table, start):
+    ((text,),) = elsewhere(
+        "SELECT image FROM channels_databinding_journal WHERE id > ? AND \"table\" = ? AND op <> 'create'", start, table
+    )
+    return sqlite.read_image(text.encode())
+
+
+def test_an_image_holds_what_is_listed_the_key_the_foreign_keys_and_image_fields(declare):
+    declare(Diary, fields=["day"], image_fields=["mood"])
+    ann = Person.objects.create(name="ann", password="secret")
+    diary = Diary.objects.create(day="monday", secret="s3cret", mood="fine", author=ann)
+    start = newest()
+
+    Diary.objects.update(day="tuesday")
+
+    assert image_of("lab_diary", start) == {"id": diary.pk, "day": "monday", "mood": "fine", "author_id": ann.pk}
+
+
+def test_an_image_serves_all_bindings_of_its_table(declare):
+    declare(Diary, fields=["day"])
+    declare(Diary, exclude=["secret", "day"])
+    diary = Diary.objects.create(day="monday", secret="s3cret", mood="fine")
+    start = newest()
+
+    diary.save()
+
+    assert set(image_of("lab_diary", start)) == {"id", "day", "mood", "author_id"}
+
+
+def test_nothing_that_is_not_listed_lies_in_the_journal(transactional_db):
+    person = Person.objects.create(name="ann", password="s3cret-one")
+    Person.objects.update(password="s3cret-two")
+    Person.objects.update(name="beatrix")
+    person.delete()
+
+    assert elsewhere("SELECT count(*) FROM channels_databinding_journal WHERE image LIKE '%beatrix%'") == [(1,)]
+    assert elsewhere("SELECT count(*) FROM channels_databinding_journal WHERE image LIKE '%s3cret%'") == [(0,)]
+
+
+# ---- flush
+
+
+async def test_a_flush_is_heard_and_everything_stays_live(visit):
+    await Blog.objects.acreate(slug="red")
+    blogs = await look(visit, "blogs")
+    epoch = (await State.objects.aget(key="epoch")).value
+    cursor, position = blogs.cursor, newest()
+
+    await db(lambda: call_command("flush", interactive=False, verbosity=0))
+    heard = await blogs.settle()
+
+    assert [action for action, _ in heard] == ["delete"]
+    assert blogs.rows == {}
+    assert (await State.objects.aget(key="epoch")).value == epoch
+    assert newest() > position
+    again = Screen(blogs.visitor, "blogs", {})
+    assert await again.read(cursor) == ["delete"]
+    await Blog.objects.acreate(slug="blue")
+    await again.settle()
+    assert list(again.column("slug").values()) == ["blue"]
+
+
+# ---- a migration that fails
+
+
+def environment(**more):
+    """Return the environment of a process that works on the test database."""
+    here = os.path.dirname(__file__)
+    return {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "settings",
+        "PYTHONPATH": os.pathsep.join([*more.pop("paths", []), here, os.path.dirname(here)]),
+        "DATABASE_URL": f"sqlite:///{database()}",
+        **more,
+    }
+
+
+@pytest.fixture
+def migrate_and_fail(tmp_path, transactional_db):
+    """Return a function that runs `migrate` in a process of its own, with one more migration of the lab: it fails."""
+    package = tmp_path / "failing"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "0001_initial.py").write_text(
+        "from importlib import import_module\nMigration = import_module('lab.migrations.0001_initial').Migration\n"
+    )
+    (package / "0002_fail.py").write_text(
+        dedent(
+            """
+            from django.db import migrations
+
+            def fail(apps, schema_editor):
+                apps.get_model("lab", "Blog").objects.create(slug="half done")
+                raise RuntimeError("this migration fails")
+
+            class Migration(migrations.Migration):
+                dependencies = [("lab", "0001_initial")]
+                operations = [
+                    migrations.RemoveField("blog", "title"),
+                    migrations.RunPython(fail),
+                ]
+            """
+        )
+    )
+    (tmp_path / "failing_settings.py").write_text("from settings import *\nMIGRATION_MODULES = {'lab': 'failing'}\n")
+
+    def run():
+        code = "import django; django.setup(); from django.core.management import call_command; call_command('migrate')"
+        env = environment(paths=[str(tmp_path)]) | {"DJANGO_SETTINGS_MODULE": "failing_settings"}
+        done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
+        assert "this migration fails" in done.stderr, done.stderr
+        return done
+
+    return run
+
+
+def test_a_migration_that_fails_leaves_the_tables_as_they_were_and_their_triggers_off(migrate_and_fail):
+    triggers = elsewhere(LAB_TRIGGERS)
+    tables = elsewhere("SELECT sql FROM sqlite_master WHERE type = 'table' ORDER BY name")
+
+    migrate_and_fail()
+
+    assert elsewhere("SELECT sql FROM sqlite_master WHERE type = 'table' ORDER BY name") == tables
+    assert elsewhere(LAB_TRIGGERS) == []
+    assert elsewhere("SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'liveblog_post'") == [
+        (5,)
+    ]
+    assert not install.is_migrating()  # whoever took them off is gone
+    install.install()
+    assert elsewhere(LAB_TRIGGERS) == triggers
+
+
+async def test_a_running_server_puts_back_what_a_failed_migration_took_off(visit, migrate_and_fail, monkeypatch):
+    monkeypatch.setattr(tail, "LOOK_AT_TRIGGERS_S", 0.05)
+    blog = await Blog.objects.acreate(slug="red")
+    blogs = await look(visit, "blogs")
+
+    migrate_and_fail()
+    elsewhere("UPDATE lab_blog SET title = 'nobody saw this'")
+    frame = await blogs.visitor.hear()
+    while frame["stream"] != "blogs" or frame["payload"]["action"] != "reset":
+        frame = await blogs.visitor.hear()
+    await blogs.read()
+
+    assert blogs.column("title") == {blog.pk: "nobody saw this"}
+    await Blog.objects.aupdate(title="and live again")
+    await blogs.settle()
+    assert blogs.column("title") == {blog.pk: "and live again"}
+
+
+def test_triggers_are_not_put_back_while_the_one_that_took_them_off_lives(transactional_db):
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as migrating:
+        note = State.objects.create(key="migrating", value=f"{migrating.pid} at {time.time()}")
+        while_it_lives = install.is_migrating()
+        migrating.communicate(b"\n")
+    after = install.is_migrating()
+    note.delete()
+
+    assert (while_it_lives, after) == (True, False)
+
+
+def test_a_migration_that_was_left_an_hour_ago_is_dead_whoever_has_its_pid(transactional_db):
+    note = State.objects.create(key="migrating", value=f"{os.getpid()} at {time.time() - 3_601}")
+
+    migrating = install.is_migrating()
+    note.delete()
+
+    assert not migrating
+
+
+# ---- migrations of a bound table, in a project of their own
+
+MODELS = """
+from django.db import models
+
+class Item(models.Model):
+{fields}
+"""
+
+BINDINGS_PY = """
+from channels_databinding import WebsocketBinding
+from .models import Item
+
+class ItemBinding(WebsocketBinding):
+    model = Item
+    stream = "items"
+    fields = ["__all__"]
+
+    def group_names(cls, instance):
+        return ["items"]
+
+    def has_permission(self, user, action, pk):
+        return False
+"""
+
+INITIAL = """
+from django.db import migrations, models
+
+class Migration(migrations.Migration):
+    initial = True
+    operations = [
+        migrations.CreateModel("Item", [
+            ("id", models.BigAutoField(primary_key=True)),
+            ("name", models.CharField(max_length=20)),
+            ("old", models.IntegerField(default=0)),
+        ]),
+    ]
+"""
+
+CHANGE = """
+from django.db import migrations, models
+
+def write(apps, schema_editor):
+    apps.get_model("shop", "Item").objects.create(name="by the migration")
+
+class Migration(migrations.Migration):
+    dependencies = [("shop", "0001_initial")]
+    operations = [{operation}, migrations.RunPython(write)]
+"""
+
+NAME = "name = models.CharField(max_length=20)"
+OLD = "old = models.IntegerField(default=0)"
+
+
+@pytest.fixture(scope="module")
+def first_release(tmp_path_factory):
+    """Return a small project, migrated, with one row."""
+    project = tmp_path_factory.mktemp("project")
+    for folder in ("shop", "shop/migrations"):
+        (project / folder).mkdir()
+        (project / folder / "__init__.py").touch()
+    (project / "shop_settings.py").write_text(
+        dedent(
+            """
+            import os
+            SECRET_KEY = "x"
+            INSTALLED_APPS = ["channels_databinding", "shop"]
+            DATABASES = {"default": {
+                "ENGINE": "django.db.backends.sqlite3",
+                "NAME": os.environ["SHOP_DATABASE"],
+                "OPTIONS": {"init_command": "PRAGMA journal_mode=WAL"},
+            }}
+            DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+            """
+        )
+    )
+    (project / "shop/bindings.py").write_text(BINDINGS_PY)
+    (project / "shop/migrations/0001_initial.py").write_text(INITIAL)
+    release(project, [NAME, OLD])
+    return project
+
+
+def release(project, fields, operation=None):
+    (project / "shop/models.py").write_text(MODELS.format(fields=indent("\n".join(fields), "    ")))
+    change = project / "shop/migrations/0002_change.py"
+    change.unlink(missing_ok=True)
+    if operation:
+        change.write_text(CHANGE.format(operation=operation))
+
+
+def migrate(project, database, target=""):
+    env = os.environ | {
+        "DJANGO_SETTINGS_MODULE": "shop_settings",
+        "SHOP_DATABASE": str(database),
+        "PYTHONPATH": os.pathsep.join([str(project), os.path.dirname(os.path.dirname(__file__))]),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "django", "migrate", "-v0", *target.split()], env=env, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("fields", "operation"),
+    [
+        pytest.param([NAME], 'migrations.RemoveField("item", "old")', id="RemoveField"),
+        pytest.param(
+            [NAME, "new = models.IntegerField(default=0)"],
+            'migrations.RenameField("item", "old", "new")',
+            id="RenameField",
+        ),
+        pytest.param(
+            [NAME, "old = models.CharField(max_length=9, unique=True, null=True)"],
+            'migrations.AlterField("item", "old", models.CharField(max_length=9, unique=True, null=True))',
+            id="AlterField",
+        ),
+        pytest.param(
+            [NAME, OLD, "more = models.TextField(default='m')"],
+            'migrations.AddField("item", "more", models.TextField(default="m"))',
+            id="AddField",
+        ),
+        pytest.param(
+            [NAME, OLD, "class Meta:\n        db_table = 'stock'"],
+            'migrations.AlterModelTable("item", "stock")',
+            id="AlterModelTable",
+        ),
+    ],
+)
+def test_a_bound_table_can_be_migrated_and_is_followed_afterwards(first_release, tmp_path, fields, operation):
+    file = tmp_path / "shop.sqlite3"
+    release(first_release, [NAME, OLD])
+    migrate(first_release, file)
+    with closing(sqlite3.connect(file, isolation_level=None)) as shop:
+        shop.execute("INSERT INTO shop_item (name, old) VALUES ('a', 1)")
+        (start,) = shop.execute("SELECT max(id) FROM channels_databinding_journal").fetchone()
+
+        release(first_release, fields, operation)
+        migrate(first_release, file)
+
+        table = "stock" if "stock" in operation else "shop_item"
+        shop.execute(f"UPDATE {table} SET name = 'b' WHERE name = 'a'")
+        shop.execute(f"DELETE FROM {table}")
+        heard = shop.execute(
+            'SELECT op, "table", CAST(image AS BLOB) FROM channels_databinding_journal WHERE id > ?', [start]
+        ).fetchall()
+        columns = {name for _, name, *_ in shop.execute(f"PRAGMA table_info({table})")}
+
+    assert [entry[:2] for entry in heard] == [
+        ("reset", table),  # the migration wrote a row while the triggers were off
+        ("update", table),
+        ("delete", table),
+        ("delete", table),
+    ]
+    assert all(set(sqlite.read_image(image)) == columns for op, _, image in heard if op != "reset")
+
+
+def test_a_bound_table_can_go_and_come_back(first_release, tmp_path):
+    file = tmp_path / "shop.sqlite3"
+    release(first_release, [NAME, OLD])
+    migrate(first_release, file)
+
+    migrate(first_release, file, "shop zero")
+    with closing(sqlite3.connect(file)) as shop:
+        assert not shop.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall()
+    migrate(first_release, file)
+
+    with closing(sqlite3.connect(file)) as shop:
+        assert len(shop.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall()) == 5
+
+
+@pytest.mark.parametrize("app", ["liveblog", "auth"])
+def test_migrating_another_app_leaves_the_triggers_on(transactional_db, app):
+    class Migration:
+        app_label = app
+
+    before = elsewhere(LAB_TRIGGERS)
+
+    install.pre_migrate(plan=[(Migration, False)], app_config=apps.get_app_config("lab"), apps=apps)
+
+    assert elsewhere(LAB_TRIGGERS) == before

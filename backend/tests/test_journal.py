@@ -1,0 +1,356 @@
+"""Positions, marks and pruning by a given clock; batches that are too large; what wakes the tail."""
+
+import threading
+
+import pytest
+from django.db import connection, transaction
+
+from channels_databinding import journal
+from channels_databinding.models import Entry, Mark, Ref, State
+from lab.bindings import Lab
+from lab.models import Blog, Thing
+from lab.screen import Screen, db, elsewhere, in_another_process, look, newest
+
+DAY = 86_400.0
+START = 4_000_000_000.0  # seconds; the clock of these tests is ahead of the tail's own
+TABLES = {"lab_thing", "lab_blog"}
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _a_clock_of_our_own(transactional_db):
+    """Marks of other tests are at another time."""
+    Mark.objects.all().delete()
+    Ref.objects.all().delete()
+    yield
+    Mark.objects.all().delete()
+    Ref.objects.all().delete()
+
+
+def since(start):
+    with journal.moment() as now:
+        return now.since(start, TABLES)
+
+
+def floor():
+    return int(State.objects.get(key="floor").value)
+
+
+# ---- reading
+
+
+def test_a_batch_is_what_was_committed_after_a_position_by_table_in_order():
+    start = journal.position()
+    things = Thing.objects.bulk_create(Thing() for _ in range(3))
+    Blog.objects.create(slug="red")
+    Thing.objects.filter(pk=things[0].pk).update(integer=5)
+
+    batch = since(start)
+
+    assert (batch.start, batch.end) == (start, newest())
+    assert [(c.op, c.pk) for c in batch.changes["lab_thing"]] == [
+        *(("create", thing.pk) for thing in things),
+        ("update", things[0].pk),
+    ]
+    assert [c.op for c in batch.changes["lab_blog"]] == ["create"]
+    assert batch.changes["lab_thing"][-1].before["integer"] == 0
+
+
+def test_tables_that_nobody_asks_for_are_not_read():
+    start = journal.position()
+    Thing.objects.create()
+    Blog.objects.create(slug="red")
+
+    with journal.moment() as now:
+        batch = now.since(start, {"lab_blog"})
+
+    assert set(batch.changes) == {"lab_blog"}
+
+
+def test_what_is_not_committed_is_not_there_and_has_no_position():
+    start = journal.position()
+    with transaction.atomic():
+        Thing.objects.create()
+        (seen,) = elsewhere("SELECT seq FROM sqlite_sequence WHERE name = 'channels_databinding_journal'")[0]
+
+        assert seen == start
+
+    assert journal.position() == start + 1
+
+
+def test_a_rollback_leaves_the_position_where_it_was():
+    start = journal.position()
+
+    with transaction.atomic():
+        Thing.objects.create()
+        transaction.set_rollback(True)
+
+    assert journal.position() == start
+
+
+def test_a_moment_sees_nothing_of_what_comes_after_it():
+    Thing.objects.create(integer=1)
+
+    with journal.moment() as now:
+        elsewhere("UPDATE lab_thing SET integer = 2")
+        batch = now.since(now.position - 1, TABLES)
+
+        assert [change.op for change in batch.changes["lab_thing"]] == ["create"]
+        assert Thing.objects.get().integer == 1
+
+    assert journal.position() == now.position + 1
+
+
+def test_a_moment_keeps_no_writer_waiting():
+    with journal.moment():
+        elsewhere("PRAGMA busy_timeout = 0")
+        elsewhere("INSERT INTO lab_blog (slug, title) VALUES ('red', '')")
+
+    assert Blog.objects.count() == 1
+
+
+def test_a_moment_waits_for_no_writer():
+    with transaction.atomic():
+        Thing.objects.create()
+        seen = []
+        reader = threading.Thread(target=lambda: seen.append(_position_elsewhere()))
+        reader.start()
+        reader.join(10)
+
+    assert seen == [journal.position() - 1]
+
+
+def _position_elsewhere():
+    try:
+        with journal.moment() as now:
+            return now.position
+    finally:
+        connection.close()
+
+
+def test_a_pruned_journal_has_the_same_position():
+    Thing.objects.create()
+    before = journal.position()
+
+    Entry.objects.all().delete()
+
+    assert journal.position() == before
+
+
+def test_more_changes_of_a_table_than_the_limit_are_unclear_and_the_others_are_told(settings):
+    settings.CHANNELS_DATABINDING = {"reset_above": 5}
+    start = journal.position()
+    Thing.objects.bulk_create(Thing() for _ in range(6))
+    Blog.objects.create(slug="red")
+
+    batch = since(start)
+
+    assert set(batch.unclear) == {"lab_thing"}
+    assert set(batch.changes) == {"lab_blog"}
+
+
+def test_as_many_changes_as_the_limit_are_told(settings):
+    settings.CHANNELS_DATABINDING = {"reset_above": 5}
+    start = journal.position()
+    Thing.objects.bulk_create(Thing() for _ in range(5))
+
+    assert len(since(start).changes["lab_thing"]) == 5
+
+
+def test_ten_thousand_changes_are_the_limit_unless_a_setting_says_otherwise(settings):
+    settings.CHANNELS_DATABINDING = {}
+
+    assert journal.reset_above() == 10_000
+    assert journal.retention_s() == DAY
+
+
+async def test_a_batch_over_the_limit_resets_its_screens_and_they_end_right(visit, settings):
+    settings.CHANNELS_DATABINDING = {"reset_above": 100}
+    things, blogs = await look(visit, "things"), await look(visit, "blogs")
+
+    await db(lambda: Thing.objects.bulk_create(Thing(integer=n) for n in range(101)))
+    await things.settle()
+    await Blog.objects.acreate(slug="red")
+    await blogs.settle()
+
+    assert things.resets == 1
+    assert sorted(things.column("integer").values()) == list(range(101))
+    assert blogs.resets == 0
+    assert list(blogs.column("slug").values()) == ["red"]
+
+
+async def test_a_reset_row_in_the_journal_resets_its_table_alone(visit):
+    things, blogs = await look(visit, "things"), await look(visit, "blogs")
+
+    await Entry.objects.acreate(table="lab_thing", op="reset")
+
+    assert await things.settle() == [("reset", None)]
+    assert await blogs.settle() == []
+
+
+# ---- marks and pruning
+
+
+def write():
+    """Make a change and return the position after it."""
+    Thing.objects.create()
+    return journal.position()
+
+
+def left():
+    return list(Entry.objects.order_by("id").values_list("id", flat=True))
+
+
+def test_a_mark_is_set_once_a_minute():
+    journal.mark_and_prune(START)
+    journal.mark_and_prune(START + 59)
+    journal.mark_and_prune(START + 60)
+
+    assert list(Mark.objects.order_by("at").values_list("at", flat=True)) == [START, START + 60]
+
+
+def test_nothing_is_pruned_that_a_cursor_in_retention_needs():
+    first = write()
+    journal.mark_and_prune(START)
+    later = write()
+
+    journal.mark_and_prune(START + DAY)  # the mark is a day old, no older
+    assert floor() < first
+    assert {first, later} <= set(left())
+
+    journal.mark_and_prune(START + DAY + 60)
+    assert floor() == first
+    assert left()[0] == later
+
+
+def test_what_was_written_before_a_mark_and_committed_after_it_is_kept():
+    journal.mark_and_prune(START)
+    late = write()  # however long ago it was begun
+
+    journal.mark_and_prune(START + DAY + 60)
+
+    assert floor() == late - 1
+    assert left() == [late]
+
+
+def test_marks_that_are_needed_no_more_go_and_one_older_than_retention_stays():
+    for hour in range(30):
+        journal.mark_and_prune(START + 3600 * hour)
+
+    ages = [(START + 3600 * 29 - mark.at) / 3600 for mark in Mark.objects.order_by("at")]
+    assert ages[0] == 25
+    assert ages[1] == 24
+
+
+def test_a_shorter_retention_prunes_sooner(settings):
+    settings.CHANNELS_DATABINDING = {"retention_s": 600}
+    write()
+    journal.mark_and_prune(START)
+
+    pruned = journal.mark_and_prune(START + 661)
+
+    assert pruned >= 1
+    assert left() == []
+
+
+def test_a_great_deal_is_pruned_in_small_transactions():
+    Entry.objects.all().delete()
+    Thing.objects.bulk_create(Thing() for _ in range(2 * journal.PRUNE_ROWS + 1))
+    journal.mark_and_prune(START)
+    deleted = []
+
+    def count(execute, sql, params, many, context):
+        result = execute(sql, params, many, context)
+        if sql.startswith('DELETE FROM "channels_databinding_journal"'):
+            deleted.append(context["cursor"].rowcount)
+        return result
+
+    with connection.execute_wrapper(count):
+        pruned = journal.mark_and_prune(START + DAY + 60)
+
+    assert pruned == sum(deleted) == 2 * journal.PRUNE_ROWS + 1
+    assert max(deleted) <= journal.PRUNE_ROWS
+
+
+def test_refs_outlive_the_journal():
+    for n, age in enumerate((0, DAY + 60, 2 * DAY - 1, 2 * DAY + 1)):
+        Ref.objects.create(who="user:1", ref=f"r{n}", digest="", at=START - age)
+
+    journal.mark_and_prune(START)
+
+    assert list(Ref.objects.filter(at__lt=START + 1).order_by("-at").values_list("ref", flat=True)) == [
+        "r0",
+        "r1",
+        "r2",
+    ]
+
+
+async def test_a_cursor_at_or_after_the_floor_is_resumed_and_one_before_it_reads_again(visit):
+    first = await look(visit, "things")
+    one = await Thing.objects.acreate(integer=1)
+    await first.settle()
+    before = first.cursor
+    two = await Thing.objects.acreate(integer=2)
+    await first.settle()
+    at = first.cursor
+    await db(lambda: journal.mark_and_prune(START))
+    three = await Thing.objects.acreate(integer=3)
+
+    await db(lambda: journal.mark_and_prune(START + DAY + 60))
+    resumed, again = (Screen(first.visitor, "things", {}) for _ in range(2))
+
+    assert await resumed.read(at) == ["create"]
+    assert resumed.column("integer") == {three.pk: 3}
+    assert await again.read(before) == ["snapshot"]
+    assert again.column("integer") == {one.pk: 1, two.pk: 2, three.pk: 3}
+
+
+async def test_a_cursor_of_another_epoch_reads_again(visit):
+    screen = await look(visit, "things")
+    await Thing.objects.acreate()
+
+    await screen.visitor.leave()
+    await db(lambda: journal.renew(State.objects.get(key="epoch").value))
+    again = Screen(await visit(Lab), "things", {})
+
+    assert await again.read(screen.cursor) == ["snapshot"]
+
+
+# ---- watching
+
+
+def test_a_commit_of_another_connection_is_noticed():
+    watch = journal.Watch()
+    assert not watch.changed()
+
+    elsewhere("INSERT INTO lab_blog (slug, title) VALUES ('red', '')")
+
+    assert watch.changed()
+    assert not watch.changed()
+
+
+def test_a_commit_of_another_process_is_noticed():
+    watch = journal.Watch()
+
+    in_another_process("INSERT INTO lab_blog (slug, title) VALUES ('red', '')")
+
+    assert watch.changed()
+
+
+def test_waiting_ends_with_a_commit_of_another_connection():
+    watch, nudge = journal.Watch(), threading.Event()
+
+    elsewhere("INSERT INTO lab_blog (slug, title) VALUES ('red', '')")
+    watch.wait(nudge, timeout_s=60)
+
+    assert not watch.changed()
+
+
+def test_waiting_ends_with_a_nudge_and_takes_it():
+    watch, nudge = journal.Watch(), threading.Event()
+    nudge.set()
+
+    watch.wait(nudge, timeout_s=60)
+
+    assert not nudge.is_set()
