@@ -35,6 +35,13 @@ def call(hook: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     return async_to_sync(settle)()
 
 
+def call_with(hook: Callable[..., Any], url_kwargs: Mapping[str, Any]) -> Any:
+    """Run a hook with those URL arguments that it takes: `connection_groups(self)` serves any route."""
+    parameters = inspect.signature(hook).parameters
+    takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    return call(hook, **{name: value for name, value in url_kwargs.items() if takes_all or name in parameters})
+
+
 class _Consumer:
     """`Binding.consumer`: what goes into `WebsocketDemultiplexer.consumers`, as in Channels 1.x."""
 
@@ -71,8 +78,9 @@ class WebsocketBinding:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         for hook in ("group_names", "rows_in"):  # 1.x's own page has them without the decorator, too
-            if inspect.isfunction(cls.__dict__.get(hook)):
-                setattr(cls, hook, classmethod(cls.__dict__[hook]))
+            declared = inspect.getattr_static(cls, hook)
+            if inspect.isfunction(declared):
+                setattr(cls, hook, classmethod(declared))
         if cls.model is not None:
             BINDINGS.append(cls)
             if apps.ready:
@@ -115,7 +123,7 @@ class WebsocketBinding:
         return {
             "action": action,
             "pk": serializers.value_of(instance, instance._meta.pk),
-            "data": self.serialize_data(instance),
+            "data": call(self.serialize_data, instance),
             "model": self.model._meta.label_lower,
         }
 
@@ -151,10 +159,10 @@ class WebsocketBinding:
     def _save(self, instance: Any, data: Mapping[str, Any]) -> Any:
         listed = self.columns()
         serializers.assign(instance, listed, data)
-        # As a ModelForm does it: what is not listed is not this writer's to mend, nor to be told about.
-        instance.full_clean(
-            exclude={field.name for field in self.model._meta.fields} - {field.name for field in listed}
-        )
+        # As a ModelForm does it: what is not listed is not this writer's to mend, nor to be told about. But a key
+        # that is left out must not be that of another row.
+        unlisted = {field.name for field in self.model._meta.fields} - {field.name for field in listed}
+        instance.full_clean(exclude=unlisted - {self.model._meta.pk.name})
         instance.save()
         return instance
 

@@ -81,9 +81,11 @@ def _check(binding: Binding) -> Iterator[CheckMessage]:
     listed = [*(binding.fields or ()), *(binding.exclude or ()), *binding.image_fields]
     if binding.fields in ("__all__", ["__all__"], ("__all__",)):
         listed = [*(binding.exclude or ()), *binding.image_fields]
-    elif isinstance(binding.fields, str):
-        yield error(3, f"has fields = {binding.fields!r}, a string.", f"Make it a list: [{binding.fields!r}].")
-        listed = []
+    for attribute in ("fields", "exclude", "image_fields"):
+        value = getattr(binding, attribute)
+        if isinstance(value, str) and value != "__all__":
+            yield error(3, f"has {attribute} = {value!r}, a string.", f"Make it a list: [{value!r}].")
+            listed = []
     for field in listed:
         try:
             if meta.get_field(field) not in meta.concrete_fields:

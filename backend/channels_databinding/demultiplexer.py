@@ -16,11 +16,11 @@ from django.db.models import Model
 from django.http import Http404
 
 from . import cursor, protocol, writes
-from .binding import as_groups, call
-from .differ import Audience, Binding, visible_groups
+from .binding import as_groups, call, call_with
 from .hub import Hub
 from .outbox import Outbox, Send
 from .protocol import BadFrame, Refused, Request, decode, frame, read_params
+from .rows import Audience, Binding, visible_groups
 from .sessions import current, identity
 from .subscriptions import Key, Member
 
@@ -128,8 +128,8 @@ class WebsocketDemultiplexer(AsyncConsumer):
         return False
 
     def _connect(self, kwargs: Mapping[str, Any]) -> Audience:
-        call(self.connect, **kwargs)
-        return as_groups(call(self.connection_groups, **kwargs))
+        call_with(self.connect, kwargs)
+        return as_groups(call_with(self.connection_groups, kwargs))
 
     async def _join(self, stream: str, key: Key, *, told: bool) -> Member:
         self._members[stream, key.params] = member = await self.hub.join(key, self.outbox, told=told)
@@ -249,7 +249,7 @@ class WebsocketDemultiplexer(AsyncConsumer):
 
     async def _subscribe(self, request: Request, binding: Binding) -> None:
         await self._barrier()
-        self.outbox.pings = True
+        self.outbox.subscribed = True
         self._leave(request.stream, request.params)  # whatever comes of it, the earlier one is over
         groups = self._groups
         if request.params:

@@ -221,7 +221,7 @@ class Hub:
             text = reset(subscription.key, "these rows can no longer be derived")
             for member in tuple(subscription.members):
                 if not member.told:
-                    member.outbox.close(COME_BACK)  # 1.x has no word for it; its clients reconnect by themselves
+                    self._send_to_come_back(member)
                 elif not member.hear(end, text, is_reset=True):
                     self.leave(member)
             return
@@ -236,12 +236,19 @@ class Hub:
         self._note_reset(subscription.key)
         for member in tuple(subscription.members):
             if not member.told:
-                member.outbox.close(COME_BACK)
+                self._send_to_come_back(member)
             elif member.position is None:
                 member.held.clear()  # its catch-up is read again
             else:
                 member.outbox.hand(reset(subscription.key, "the database is another one"))
                 self.leave(member)
+
+    def _send_to_come_back(self, member: Member) -> None:
+        """1.x has no word for a reset; its clients reconnect by themselves. Who has subscribed elsewhere on this
+        socket does not look at what it is told here."""
+        self.leave(member)
+        if not member.outbox.subscribed:
+            member.outbox.close(COME_BACK)
 
     def _note_reset(self, key: Key) -> None:
         """Count a reset, and keep those who read again from doing so all the time."""

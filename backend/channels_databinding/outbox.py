@@ -37,7 +37,7 @@ class Outbox:
         self._sent = self._answered = self._asked = self._frames = 0
         self._pings: dict[str, tuple[int, float]] = {}  # ref: (characters sent before it, when)
         self._room = asyncio.Event()
-        self.pings = False  # only a socket that used a new word is asked
+        self.subscribed = False  # only a socket that has subscribed is asked
         self.closed = False
 
     @property
@@ -54,7 +54,7 @@ class Outbox:
             return
         self._push({"type": "websocket.send", "text": text}, len(text))
         self._frames += 1
-        if self.pings and (self._frames >= PING_FRAMES or self._sent - self._asked >= PING_CHARACTERS):
+        if self.subscribed and (self._frames >= PING_FRAMES or self._sent - self._asked >= PING_CHARACTERS):
             self._ping()
 
     def close(self, code: int) -> None:
@@ -79,7 +79,7 @@ class Outbox:
 
     async def room(self) -> None:
         """Wait until little enough is on the way for a large frame to follow. Only where the socket is asked."""
-        while self.pings and not self.closed and self.on_the_way > ROOM:
+        while self.subscribed and not self.closed and self.on_the_way > ROOM:
             self._ping()
             self._room.clear()
             await self._room.wait()
@@ -120,7 +120,7 @@ class Outbox:
         self._sending = asyncio.ensure_future(self._finish(sending, waits_for))
 
     def _taken(self) -> None:
-        if not self.pings:  # nobody will tell: what the server took is out of our hands
+        if not self.subscribed:  # nobody will tell: what the server took is out of our hands
             self._answered = self._sent
 
     async def _finish(self, sending: Generator[Any, Any, None], waits_for: Any) -> None:

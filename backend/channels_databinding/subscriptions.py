@@ -14,11 +14,13 @@ from django.db import DatabaseError
 from django.db.models import ForeignKey
 
 from . import cursor, journal
-from .binding import BINDINGS
-from .differ import Audience, Binding, RowChange, Unclear, diff, readable, row_payload, visible_groups
+from .binding import BINDINGS, call
+from .differ import RowChange, diff
 from .journal import Batch, Moment
 from .outbox import Outbox
-from .protocol import encoded, frame
+from .past import Unclear
+from .protocol import frame
+from .rows import Audience, Binding, readable, row_payload, visible_groups
 
 logger = logging.getLogger(__name__)
 
@@ -184,13 +186,13 @@ def _rows(key: Key) -> Iterator[Any]:
     """Return the rows of all groups, each once, in the order of `rows_in`. `group_names` has the last word."""
     seen = set()
     for group in sorted(key.groups):
-        for row in readable(key.binding.rows_in(group)):
+        for row in readable(call(key.binding.rows_in, group)):
             if row.pk in seen or key.groups.isdisjoint(visible_groups(key.binding, row)):
                 continue
             seen.add(row.pk)
             payload = row_payload(key.binding, row, "create")
             if payload:
-                yield encoded({"pk": payload["pk"], "data": payload["data"]})
+                yield {"pk": payload["pk"], "data": payload.get("data", {})}
 
 
 def batch_texts(batch: Batch, keys: Iterable[Key], epoch: str) -> Iterator[tuple[Key, Texts | None]]:

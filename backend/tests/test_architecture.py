@@ -19,6 +19,8 @@ ORDER = [
     "capture.install",
     "journal",
     "tail",
+    "rows",
+    "past",
     "differ",
     "outbox",
     "sessions",

@@ -17,7 +17,8 @@ from liveblog.consumers import Demultiplexer as Liveblog
 from liveblog.models import Liveblog as Blog
 from liveblog.models import Post
 
-DOCS = [*Path(__file__).parents[2].glob("*.md"), *Path(__file__).parents[2].glob("docs/*.md")]
+ROOT = Path(__file__).parents[2]
+DOCS = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
 
 
 def blocks(kind):

@@ -58,4 +58,4 @@ async def test_a_write_is_done_and_acknowledged_after_its_change(visit):
     post = await Post.objects.aget()
     assert ack["payload"] == {"action": "ack", "pk": post.pk}
     assert before[0]["payload"]["data"]["body"] == "Goal!"
-    assert before[0]["refs"] == ["r2"]
+    assert before[0]["refs"] == [ack["ref"]]

@@ -31,7 +31,7 @@ class Wire:
         return next((event["code"] for event in self.events if event["type"] == "websocket.close"), None)
 
     def pings(self):
-        return [orjson.loads(text)["ref"] for text in self.texts if '"ping"' in text]
+        return [orjson.loads(text)["ref"] for text in self.texts if len(text) < 100 and '"ping"' in text]
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ async def test_a_socket_that_does_not_take_frames_is_closed_at_its_bound(wire):
 
 async def test_a_socket_that_takes_frames_and_answers_no_ping_is_closed_at_its_bound(wire):
     outbox = Outbox(wire)
-    outbox.pings = True
+    outbox.subscribed = True
 
     for _ in range(6):
         outbox.hand("x" * (1 << 20))
@@ -93,7 +93,7 @@ async def test_a_socket_that_takes_frames_and_answers_no_ping_is_closed_at_its_b
 
 async def test_a_socket_that_answers_its_pings_is_sent_any_amount(wire):
     outbox = Outbox(wire)
-    outbox.pings = True
+    outbox.subscribed = True
 
     for _ in range(100):
         outbox.hand("x" * (1 << 20))
@@ -104,7 +104,7 @@ async def test_a_socket_that_answers_its_pings_is_sent_any_amount(wire):
 
 async def test_a_ping_is_asked_after_every_64_frames(wire):
     outbox = Outbox(wire)
-    outbox.pings = True
+    outbox.subscribed = True
 
     for _ in range(128):
         outbox.hand("x")
@@ -124,7 +124,7 @@ async def test_a_socket_that_never_subscribed_is_not_asked(wire):
 
 async def test_a_ping_that_stays_unanswered_closes(wire):
     outbox = Outbox(wire)
-    outbox.pings = True
+    outbox.subscribed = True
     for _ in range(64):
         outbox.hand("x")
 
@@ -135,7 +135,7 @@ async def test_a_ping_that_stays_unanswered_closes(wire):
 
 async def test_a_large_snapshot_waits_for_room(wire):
     outbox = Outbox(wire)
-    outbox.pings = True
+    outbox.subscribed = True
 
     async def send_snapshot():
         for _ in range(20):
@@ -157,7 +157,7 @@ async def test_a_large_snapshot_waits_for_room(wire):
 
 async def test_nobody_waits_for_room_at_a_socket_that_is_gone(wire):
     outbox = Outbox(wire)
-    outbox.pings = True
+    outbox.subscribed = True
     for _ in range(3):
         outbox.hand("x" * (1 << 20))
     waiting = asyncio.create_task(outbox.room())

@@ -1,5 +1,7 @@
 """A browser in a test: speaks frames, keeps nothing."""
 
+import asyncio
+import contextlib
 import itertools
 
 import orjson
@@ -8,7 +10,9 @@ from django.contrib.auth.models import AnonymousUser
 
 
 class Visitor:
-    """One socket to a demultiplexer. `ref`s are r1, r2, …"""
+    """One socket to a demultiplexer. Its frames have refs of their own: r1, r2, …, no two alike in a run."""
+
+    refs = (f"r{n}" for n in itertools.count(1))
 
     def __init__(self, demultiplexer, user=None, *, path="/", kwargs=None, hub=None, session=None):
         app = demultiplexer.as_asgi(hub=hub)
@@ -16,7 +20,6 @@ class Visitor:
         self.communicator.scope |= {"user": user or AnonymousUser(), "url_route": {"kwargs": kwargs or {}}}
         if session is not None:
             self.communicator.scope["session"] = session
-        self.refs = (f"r{n}" for n in itertools.count(1))
         self.left = False
 
     async def connect(self):
@@ -25,13 +28,14 @@ class Visitor:
     async def leave(self):
         if not self.left:
             self.left = True
-            await self.communicator.disconnect()
+            with contextlib.suppress(asyncio.CancelledError):  # after a time-out asgiref has cancelled it
+                await self.communicator.disconnect()
 
     async def say(self, stream, payload, **envelope):
         """Send a frame; with a ref of its own unless `ref=None`. Returns the ref."""
         ref = envelope.pop("ref", "new")
         if ref == "new":
-            ref = next(self.refs)
+            ref = next(Visitor.refs)
         if ref is not None:
             envelope["ref"] = ref
         await self.communicator.send_to(

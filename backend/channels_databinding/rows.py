@@ -1,0 +1,126 @@
+"""… → tail → **rows** → past → differ → …
+
+Rows as they are: read, asked for their groups, written as JSON. One that cannot be told is passed over and logged
+once; it stops nobody else's.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.db import OperationalError, connection
+from django.db.models import BooleanField, Model, QuerySet
+
+from .binding import WebsocketBinding, call
+from .protocol import encoded
+from .serializers import ColumnField, value_of
+
+logger = logging.getLogger(__name__)
+
+Audience = frozenset[str]
+Binding = type[WebsocketBinding]
+
+ROWS_A_QUERY = 500  # SQLite took 999 variables a statement until 3.32
+
+
+def rows_now(model: Any, pks: Iterable[Any]) -> dict[Any, Model]:
+    """Return `{pk as the journal has it: row}` of what is there now."""
+    keys = {}
+    for pk in pks:
+        try:
+            keys[convert(model._meta.pk, pk)] = pk
+        except Exception as error:
+            complain(model, str(pk), "its primary key", error)
+    found: dict[Any, Model] = {}
+    wanted = list(keys)
+    for i in range(0, len(wanted), ROWS_A_QUERY):
+        chunk = model._base_manager.filter(pk__in=wanted[i : i + ROWS_A_QUERY])
+        # A collation may find a row under another spelling: that one has an entry of its own.
+        found.update((keys[row.pk], row) for row in readable(chunk) if row.pk in keys)
+    return found
+
+
+def readable(rows: "QuerySet[Any] | Iterable[Any]") -> Iterable[Any]:
+    """Return the rows that can be read. One with a value its field does not understand is passed over, and logged."""
+    if not isinstance(rows, QuerySet):
+        return rows
+    try:
+        return list(rows)
+    except Exception as error:
+        if _is_the_databases(error):
+            raise
+    rows = rows if rows.ordered else rows.order_by("pk")
+    return _readable(rows, 0, rows.count())
+
+
+def _readable(rows: "QuerySet[Any]", start: int, stop: int) -> list[Any]:
+    """Close in on the rows that cannot be read: by halves, and by place, since even their keys may be unreadable."""
+    try:
+        return list(rows[start:stop])
+    except Exception as error:
+        if _is_the_databases(error):
+            raise
+        if stop - start > 1:
+            middle = (start + stop) // 2
+            return _readable(rows, start, middle) + _readable(rows, middle, stop)
+        complain(rows.model, f"number {start}", "reading", error)
+        return []
+
+
+def _is_the_databases(error: Exception) -> bool:
+    """Whether reading failed for another reason than what is in a row."""
+    return isinstance(error, OperationalError) and "Could not decode" not in str(error)
+
+
+def visible_groups(binding: Binding, row: Model) -> Audience:
+    """Return the groups that may see a row as it is. None, and a line in the log, if that cannot be told."""
+    try:
+        return binding.groups_of(row)
+    except Exception as error:
+        complain(binding, str(row.pk), "group_names", error)
+        return frozenset()
+
+
+def row_payload(binding: Binding, row: Model, action: str) -> Mapping[str, Any] | None:
+    """Return what `serialize` makes of a row, each value written as JSON: `{}` for silence. None, and a line in the
+    log, if it fails."""
+    try:
+        return written(binding, row, action)
+    except Exception as error:
+        complain(binding, str(row.pk), "serialize", error)
+        return None
+
+
+def written(binding: Binding, row: Model, action: str) -> Mapping[str, Any]:
+    payload: Mapping[str, Any] = call(binding().serialize, row, action)
+    return {name: encoded(value) for name, value in payload.items()}
+
+
+def key_alone(row: Model) -> Mapping[str, Any]:
+    """Return a delete's payload that tells nothing but which row."""
+    meta = row._meta
+    return {"action": "delete", "pk": value_of(row, meta.pk), "data": {}, "model": meta.label_lower}
+
+
+def convert(field: ColumnField, value: Any) -> Any:
+    """Return a column's value as the ORM reads it, by the field's own converters."""
+    if isinstance(field, BooleanField) and value is not None:
+        return str(value) == "1"  # what Django's connection makes of a column declared bool, whatever is in it
+    column = field.get_col(field.model._meta.db_table)
+    converters = connection.ops.get_db_converters(column) + column.get_db_converters(connection)
+    for converter in converters:
+        value = converter(value, column, connection)
+    return value
+
+
+def complain(about: Any, pk: str, what: str, error: Exception) -> None:
+    """Log a row that cannot be told, once: not again at each change."""
+    key = (about, pk, what, type(error))
+    if key not in _complaints:
+        _complaints.append(key)
+        name = getattr(about, "__name__", about)
+        logger.error("%s, row %s: %s failed. Clients go on without it.", name, pk, what, exc_info=error)
+
+
+_complaints: deque[tuple[Any, ...]] = deque(maxlen=1_000)  # a fault not seen for a while is logged again
