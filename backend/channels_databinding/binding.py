@@ -227,7 +227,7 @@ class WebsocketBinding:
         if not isinstance(expect, dict) or not names.issuperset(expect):
             raise Refused("bad_frame", '"expect" is an object of fields that this stream sends.')
         now = plain(call(self.serialize_data, self.instance))
-        if any(now.get(name) != value for name, value in expect.items()):
+        if any(name not in now or now[name] != value for name, value in expect.items()):
             raise Refused("conflict", "The row was changed meanwhile.", data=now if may_read(self.instance) else None)
 
     # ---- what the declarations mean
