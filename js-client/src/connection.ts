@@ -5,7 +5,7 @@
  */
 
 import { delayMs } from './backoff.ts'
-import type { Environment, Wire } from './environment.ts'
+import type { Environment, BrowserSocket } from './environment.ts'
 import { encode, newRef, REFUSALS, retryAfterMs } from './protocol.ts'
 import { Store } from './store.ts'
 
@@ -61,7 +61,7 @@ export class Connection {
   readonly #receive: (data: unknown) => void
   readonly #environment: Environment
   readonly #listening = new AbortController()
-  #wire: Wire | undefined
+  #socket: BrowserSocket | undefined
   #disarm: () => void = () => {}
   #attempt = 0
   #onlineAt = 0
@@ -89,7 +89,7 @@ export class Connection {
 
   /** The text is with the browser. Only while `online`. */
   send(text: string): void {
-    this.#wire?.send(text)
+    this.#socket?.send(text)
   }
 
   #move(cause: Cause, more: Omit<Status, 'state'> = {}): void {
@@ -116,19 +116,19 @@ export class Connection {
   #dial(): void {
     this.#arm(HANDSHAKE_MS, () => this.#lost())
     try {
-      const wire = new this.#environment.WebSocket(this.#url)
-      this.#wire = wire
-      wire.onopen = () => {
+      const socket = new this.#environment.WebSocket(this.#url)
+      this.#socket = socket
+      socket.onopen = () => {
         this.#onlineAt = this.#heardAt = this.#environment.now()
         this.#asked = false
         this.#move('opened')
       }
-      wire.onmessage = ({ data }) => {
+      socket.onmessage = ({ data }) => {
         this.#heardAt = this.#environment.now()
         this.#asked = false
         this.#receive(data)
       }
-      wire.onclose = ({ code, reason }) => this.#lost(code, reason)
+      socket.onclose = ({ code, reason }) => this.#lost(code, reason)
     } catch (error) {
       // A content security policy, or ws: on an https: page. The browser's console says more; we try again later.
       this.#environment.log(`connection: ${String(error)}`)
@@ -136,11 +136,11 @@ export class Connection {
   }
 
   #hangUp(): void {
-    const wire = this.#wire
-    if (!wire) return
-    this.#wire = undefined
-    wire.onopen = wire.onmessage = wire.onclose = null // what it still says is about a connection we have left
-    wire.close()
+    const socket = this.#socket
+    if (!socket) return
+    this.#socket = undefined
+    socket.onopen = socket.onmessage = socket.onclose = null // what it still says is about a connection we have left
+    socket.close()
   }
 
   #lost(code?: number, reason = ''): void {

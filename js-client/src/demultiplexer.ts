@@ -20,7 +20,7 @@ import {
   WriteError,
 } from './protocol.ts'
 import type { Readable } from './store.ts'
-import { type Post, Subscription } from './subscription.ts'
+import { type Wire, Subscription } from './subscription.ts'
 import { Writes } from './writes.ts'
 
 const CLOSED = [
@@ -38,7 +38,7 @@ export interface CollectionOptions<T extends object> {
 
 export class Demultiplexer {
   readonly #connection: Connection
-  readonly #post: Post
+  readonly #wire: Wire
   readonly #subscriptions = new Map<string, Subscription>()
 
   constructor(url: string, environment: Environment) {
@@ -50,7 +50,7 @@ export class Demultiplexer {
       this.#connection.open()
       return this.#online
     }
-    this.#post = { environment, writes: new Writes(send), send, open }
+    this.#wire = { environment, writes: new Writes(send), send, open }
     // We are its first listener, so nobody can send anything on a new connection before `#resume` has.
     this.#connection.status.subscribe(status => this.#follow(status))
   }
@@ -67,7 +67,7 @@ export class Demultiplexer {
     const name = subscriptionName(stream, params)
     let subscription = this.#subscriptions.get(name)
     if (!subscription) {
-      subscription = new Subscription(name, stream, { ...params }, this.#post)
+      subscription = new Subscription(name, stream, { ...params }, this.#wire)
       this.#subscriptions.set(name, subscription)
     }
     return new Collection(subscription, order)
@@ -90,14 +90,14 @@ export class Demultiplexer {
 
   /** First the unsettled writes, in order, then the subscribes: so what is told includes what we wrote. */
   #resume(): void {
-    this.#post.writes.flush(true)
+    this.#wire.writes.flush(true)
     for (const subscription of this.#subscriptions.values()) subscription.ask()
   }
 
   #leave(code = 0): void {
     const refused = REFUSALS[code]
     const error = new WriteError(...(refused ?? CLOSED))
-    this.#post.writes.close(error)
+    this.#wire.writes.close(error)
     // What is on the screen is no longer for these eyes.
     if (refused) for (const subscription of this.#subscriptions.values()) subscription.refuse(error)
   }
@@ -106,20 +106,20 @@ export class Demultiplexer {
     const frame = decode(text)
     if (!frame) return
     this.#deliver(frame)
-    this.#post.writes.flush()
+    this.#wire.writes.flush()
   }
 
   #deliver(frame: Frame): void {
     const all = this.#subscriptions.values()
     switch (frame.action) {
       case 'changes':
-        for (const { pk, refs } of frame.changes) for (const ref of refs) this.#post.writes.name(ref, pk)
+        for (const { pk, refs } of frame.changes) for (const ref of refs) this.#wire.writes.name(ref, pk)
         return this.#subscriptions.get(frame.subscription)?.hear(frame)
       case 'snapshot':
       case 'reset':
         return this.#subscriptions.get(frame.subscription)?.hear(frame)
       case 'ping':
-        return this.#post.send({ stream: '', ref: frame.ref, payload: { action: 'ack' } })
+        return this.#wire.send({ stream: '', ref: frame.ref, payload: { action: 'ack' } })
       case 'error':
         this.#answer(frame.ref, frame.error)
         for (const subscription of all) subscription.hearError(frame.ref, frame.error)
@@ -137,9 +137,9 @@ export class Demultiplexer {
   }
 
   #answer(ref: string, outcome: Pk | WriteError | undefined): void {
-    const { writes } = this.#post
+    const { writes } = this.#wire
     const write = writes.get(ref)
-    if (!write || write.answer) return // a change has settled it already
+    if (!write) return // a change has settled it already
     const pk = outcome ?? write.pk
     const answer = typeof pk === 'object' ? pk : pk === undefined ? new WriteError(...UNNAMED) : { pk }
     writes.answer(write, answer)

@@ -4,10 +4,10 @@
  */
 
 /** The part of a WebSocket that is used. */
-export type Wire = Pick<WebSocket, 'onopen' | 'onmessage' | 'onclose' | 'send' | 'close'>
+export type BrowserSocket = Pick<WebSocket, 'onopen' | 'onmessage' | 'onclose' | 'send' | 'close'>
 
 export interface Environment {
-  readonly WebSocket: new (url: string) => Wire
+  readonly WebSocket: new (url: string) => BrowserSocket
   /** Milliseconds since 1970. */
   readonly now: () => number
   /** Call `run` once after `ms` milliseconds. Returns what calls it off. */

@@ -6,8 +6,8 @@
 
 import { delayMs } from './backoff.ts'
 import type { Environment } from './environment.ts'
-import { type Data, type Frame, newRef, type Outgoing, type Params, type Pk, WriteError } from './protocol.ts'
-import { type AnyRow, keep, type RowExtras, Screen, toRow } from './rows.ts'
+import { type Frame, newRef, type Outgoing, type Params, type Pk, WriteError } from './protocol.ts'
+import { type AnyRow, type RowExtras, Rows, type Told } from './rows.ts'
 import { Store } from './store.ts'
 import type { Intent, Write, Writes } from './writes.ts'
 
@@ -34,13 +34,13 @@ const MOVES: Record<Liveness, Partial<Record<Cause, Liveness>>> = {
   stale: { 'caught up': 'live', refused: 'idle', asleep: 'idle' },
 }
 
+const FORBIDDEN = ['forbidden', 'You may no longer read these rows.'] as const
 const DOZE_MS = 1_000 // a component that is taken off and put back within it costs no snapshot
 
 type Reset = Extract<Frame, { action: 'reset' }>
-type Told = Extract<Frame, { action: 'changes' | 'snapshot' }>
 
 /** What a subscription needs of its socket. */
-export interface Post {
+export interface Wire {
   readonly writes: Writes
   readonly environment: Environment
   /** The frame is sent if there is a connection. */
@@ -53,12 +53,11 @@ export class Subscription {
   readonly name: string
   readonly stream: string
   readonly #params: Params
-  readonly #post: Post
-  readonly #screen = new Screen()
-  readonly #view = new Store<View>({ rows: this.#screen.rows, status: 'idle', error: null })
+  readonly #wire: Wire
+  readonly #rows: Rows
+  readonly #view: Store<View>
   #status: Liveness = 'idle'
   #error: WriteError | null = null
-  #told = new Map<string, AnyRow>() // by the string form of the pk
   #cursor: string | undefined
   /** The ref of the subscribe in flight: from then to its ack we are catching up, and `#held` waits. */
   #asked: string | undefined
@@ -66,11 +65,13 @@ export class Subscription {
   #failures = 0
   #callOff: () => void = () => {} // the next try after a failure
 
-  constructor(name: string, stream: string, params: Params, post: Post) {
+  constructor(name: string, stream: string, params: Params, wire: Wire) {
     this.name = name
     this.stream = stream
     this.#params = params
-    this.#post = post
+    this.#wire = wire
+    this.#rows = new Rows(wire.writes, name)
+    this.#view = new Store<View>({ rows: this.#rows.shown, status: this.#status, error: this.#error })
   }
 
   get view(): View {
@@ -90,9 +91,9 @@ export class Subscription {
   /** It is on the screen, and leaves as soon as it may. Resolves when it is settled.
    *  Throws WriteError `too_many` or `closed`. */
   write(intent: Omit<Intent, 'stream' | 'subscription'>): Promise<{ readonly pk: Pk }> {
-    const { writes } = this.#post
+    const { writes } = this.#wire
     const { promise } = writes.add({ ...intent, stream: this.stream, subscription: this.name })
-    if (this.#post.open()) writes.flush()
+    if (this.#wire.open()) writes.flush()
     this.#draw()
     return promise
   }
@@ -101,29 +102,24 @@ export class Subscription {
   locate(target: Pk | RowExtras): Pick<Intent, 'row' | 'pk'> | undefined {
     if (typeof target !== 'object') return { row: String(target), pk: target }
     if (target.$pk !== undefined) return { row: String(target.$pk), pk: target.$pk }
-    const create = this.#post.writes.get(target.$key)
+    const create = this.#wire.writes.get(target.$key)
     if (create) return { row: create.row, pk: create.pk }
     // The caller holds a row from before it got its pk.
-    const row = [...this.#told.values()].find(told => told.$key === target.$key)
+    const row = this.#rows.find(target.$key)
     return row && { row: String(row.$pk), pk: row.$pk }
   }
-
-  // --- from the socket ---
 
   /** There is a connection, new or not: ask for the rows, or for what was missed. */
   ask(): void {
     if (this.#status === 'idle') return
-    this.#callOff()
+    this.#rest()
     this.#asked = newRef()
-    this.#held = []
     this.#say(this.#asked, { action: 'subscribe', since: this.#cursor })
   }
 
   /** The connection is gone. What was held is incomplete, and will be told again. */
   lose(): void {
-    this.#callOff()
-    this.#asked = undefined
-    this.#held = []
+    this.#rest()
     this.#move('lost')
     this.#draw()
   }
@@ -137,24 +133,20 @@ export class Subscription {
   hear(frame: Told | Reset): void {
     if (this.#status === 'idle') return // on its way when we unsubscribed
     if (frame.action === 'reset') {
-      if (frame.reason === 'forbidden') {
-        return this.refuse(new WriteError('forbidden', 'You may no longer read these rows.'))
-      }
+      if (frame.reason === 'forbidden') return this.refuse(new WriteError(...FORBIDDEN))
       this.#cursor = undefined
       this.#move('reset')
       this.ask()
       return this.#draw()
     }
     if (this.#asked !== undefined) {
-      // The first part of a snapshot is newer than all that came before it.
-      if (frame.action === 'snapshot' && frame.first) this.#held = []
       this.#held.push(frame)
       return
     }
     if (this.#status !== 'live' || frame.action !== 'changes') return
-    this.#learn(frame, this.#told)
+    this.#rows.learn([frame])
     this.#cursor = frame.cursor ?? this.#cursor
-    this.#settle(this.#answered())
+    this.#settle(this.#rows.answered)
   }
 
   /** The answer to a write of ours. Until we have caught up, the screen waits for the rows that belong to it. */
@@ -166,16 +158,13 @@ export class Subscription {
   /** The ack of the subscribe `ref`: caught up, live from here. Acks of superseded ones are ignored. */
   hearAck(ref: string, cursor: string | undefined): void {
     if (ref !== this.#asked) return
-    const held = this.#held
-    this.#asked = undefined
-    this.#held = []
-    const shown = this.#told
-    for (const frame of held) this.#learn(frame, shown)
+    this.#rows.learn(this.#held)
+    this.#rest()
     this.#cursor = cursor
     this.#error = null
     this.#failures = 0
     this.#move('caught up')
-    this.#settle(this.#answered())
+    this.#settle(this.#rows.answered)
   }
 
   /** The subscribe `ref` was refused. */
@@ -186,7 +175,7 @@ export class Subscription {
     this.lose()
     this.#error = error
     this.#failures += 1
-    const { environment } = this.#post
+    const { environment } = this.#wire
     this.#callOff = environment.after(delayMs(this.#failures, environment.random), () => this.ask())
     this.#draw()
   }
@@ -196,20 +185,18 @@ export class Subscription {
     if (this.#status === 'live') this.#cursor = cursor
   }
 
-  // --- private ---
-
   #wake(): void {
     if (this.#status !== 'idle') return
-    const { writes } = this.#post
+    const { writes } = this.#wire
     if (writes.closed) return this.refuse(writes.closed)
     this.#error = null
     this.#move('woken')
     this.#draw()
-    if (this.#post.open()) this.ask()
+    if (this.#wire.open()) this.ask()
   }
 
   #doze(): void {
-    this.#post.environment.after(DOZE_MS, () => {
+    this.#wire.environment.after(DOZE_MS, () => {
       if (this.#view.watched || this.#status === 'idle') return
       this.#say(newRef(), { action: 'unsubscribe' })
       this.#forget('asleep', null)
@@ -217,75 +204,44 @@ export class Subscription {
   }
 
   #forget(cause: 'asleep' | 'refused', error: WriteError | null): void {
+    this.#rest()
+    this.#cursor = undefined
+    this.#rows.forget()
+    this.#error = error
+    this.#move(cause)
+    this.#settle(this.#rows.answered)
+  }
+
+  /** Nothing is asked for, now or soon. */
+  #rest(): void {
     this.#callOff()
     this.#asked = undefined
     this.#held = []
-    this.#cursor = undefined
-    this.#told = new Map()
-    this.#error = error
-    this.#move(cause)
-    this.#settle(this.#answered())
   }
 
   #say(ref: string, payload: Outgoing['payload']): void {
     const params = Object.keys(this.#params).length > 0 ? this.#params : undefined
-    this.#post.send({ stream: this.stream, params, ref, payload })
+    this.#wire.send({ stream: this.stream, params, ref, payload })
   }
 
   #move(cause: Cause): void {
     const to = MOVES[this.#status][cause]
     if (to === undefined) return
-    this.#post.environment.log(`${this.name}: ${this.#status} → ${to} (${cause})`)
+    this.#wire.environment.log(`${this.name}: ${this.#status} → ${to} (${cause})`)
     this.#status = to
-  }
-
-  /** What the frame tells is known, and the own writes it names are answered; nothing is drawn yet.
-   *  `shown` is what was known when it was last drawn: rows keep their keys through a snapshot in many parts. */
-  #learn(frame: Told, shown: ReadonlyMap<string, AnyRow>): void {
-    if (frame.action === 'snapshot') {
-      if (frame.first) this.#told = new Map()
-      for (const { pk, data } of frame.rows) this.#put(pk, data, shown)
-      return
-    }
-    for (const { action, pk, data, refs } of frame.changes) {
-      for (const write of this.#own()) {
-        if (refs.includes(write.ref) && !write.answer) this.#post.writes.answer(write, { pk })
-      }
-      if (action === 'delete') this.#told.delete(String(pk))
-      else this.#put(pk, data, shown)
-    }
-  }
-
-  #put(pk: Pk, data: Data, shown: ReadonlyMap<string, AnyRow>): void {
-    const id = String(pk)
-    const old = this.#told.get(id) ?? shown.get(id)
-    this.#told.set(id, keep(old, toRow(data, old?.$key ?? this.#keyOfOwn(id) ?? id, pk, false)))
-  }
-
-  /** The key of the optimistic row that turns out to be `id`. */
-  #keyOfOwn(id: string): string | undefined {
-    return this.#own().find(write => write.action === 'create' && write.row === id)?.ref
-  }
-
-  #own(): Write[] {
-    return this.#post.writes.of(this.name)
-  }
-
-  #answered(): Write[] {
-    return this.#own().filter(write => write.state === 'answered')
   }
 
   /** The writes are gone, the screen shows it, and whoever waits for them is told: in this order. */
   #settle(writes: readonly Write[]): void {
-    const gone = this.#post.writes.forget(writes)
+    const gone = this.#wire.writes.forget(writes)
     this.#draw()
     for (const write of gone) if (write.answer) write.settle(write.answer)
   }
 
   #draw(): void {
     const { rows, status, error } = this.view
-    this.#screen.draw(this.#told, this.#own())
-    if (rows === this.#screen.rows && status === this.#status && error === this.#error) return
-    this.#view.set({ rows: this.#screen.rows, status: this.#status, error: this.#error })
+    this.#rows.draw()
+    if (rows === this.#rows.shown && status === this.#status && error === this.#error) return
+    this.#view.set({ rows: this.#rows.shown, status: this.#status, error: this.#error })
   }
 }

@@ -107,6 +107,7 @@ export class Writes {
 
   /** The server has spoken. The write stays, so that the screen can follow in one step: see `forget`. */
   answer(write: Write, answer: Answer): void {
+    if (write.answer) return // its change came before its ack, or after it while catching up
     write.state = 'answered'
     write.answer = answer
     if (!(answer instanceof WriteError)) this.name(write.ref, answer.pk)

@@ -4,3 +4,6 @@ declare module '*?raw' {
 }
 declare module 'alpinejs'
 declare module '@alpinejs/csp'
+interface ImportMeta {
+  glob(pattern: string, options: object): Record<string, string>
+}
