@@ -7,6 +7,8 @@ as they are.)
 import asyncio
 import threading
 
+from machine import free_port
+
 
 class Line:
     """Listens on a port of its own and carries bytes to `port` and back."""
@@ -21,7 +23,7 @@ class Line:
         self._thread.start()
         self._flowing = asyncio.Event()
         self._flowing.set()
-        self._port = 0
+        self._port = free_port()
         self.mend()
         self.url = f"http://127.0.0.1:{self._port}"
 
@@ -55,7 +57,6 @@ class Line:
         self._flowing.set()
         if self._listener is None:
             self._listener = await asyncio.start_server(self._carry, "127.0.0.1", self._port)
-            self._port = self._listener.sockets[0].getsockname()[1]
 
     async def _cut(self):
         if self._listener is not None:

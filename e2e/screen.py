@@ -19,11 +19,9 @@ class Frames:
 
     def __init__(self, page):
         self.all = []
-        self.sockets = 0
         page.on("websocket", self._follow)
 
     def _follow(self, websocket):
-        self.sockets += 1
         websocket.on("framesent", lambda text: self.all.append(("→", json.loads(text))))
         websocket.on("framereceived", lambda text: self.all.append(("←", json.loads(text))))
 
