@@ -1,0 +1,254 @@
+"""What a person is told who declared something that cannot work: which, why, and what to do."""
+
+import pytest
+from django.core.checks import run_checks
+from django.core.exceptions import ImproperlyConfigured
+from django.db import ConnectionHandler, models
+
+from channels_databinding import WebsocketBinding, WebsocketDemultiplexer, checks
+from channels_databinding.binding import BINDINGS
+from lab.models import Alias, Blog, Essay, Tag
+
+
+@pytest.fixture
+def told():
+    """Return `told(**body)`: the messages about a binding with this in its body. `None` takes a default out."""
+    declared = list(BINDINGS)
+
+    def told(**body):
+        defaults = {
+            "model": Blog,
+            "stream": "blogs",
+            "fields": ["slug"],
+            "group_names": lambda cls, blog: ["all"],
+            "has_permission": lambda self, user, action, pk: False,
+        }
+        body = {name: value for name, value in (defaults | body).items() if value is not None}
+        binding = type("BlogBinding", (WebsocketBinding,), body)
+        return [message for message in checks.check_bindings() if message.obj is binding]
+
+    yield told
+    BINDINGS[:] = declared
+
+
+def said(messages):
+    """Return the one message as (id, sentence, hint)."""
+    (message,) = messages
+    return message.id.removeprefix("channels_databinding."), message.msg, message.hint
+
+
+def test_nothing_is_said_about_a_binding_that_works(told):
+    assert told() == []
+
+
+def test_the_projects_own_bindings_work():
+    assert [m for m in run_checks() if m.obj and not m.obj.__module__.startswith("lab.")] == []
+
+
+def test_no_stream(told):
+    assert said(told(stream=None)) == (
+        "E001",
+        "BlogBinding has no stream.",
+        'Give it the name browsers will use: stream = "posts".',
+    )
+
+
+def test_neither_fields_nor_exclude(told):
+    number, sentence, hint = said(told(fields=None))
+
+    assert (number, sentence) == ("E002", "BlogBinding has neither fields nor exclude.")
+    assert "__all__" in hint
+
+
+def test_both_fields_and_exclude(told):
+    assert said(told(exclude=["title"]))[:2] == ("E002", "BlogBinding has both fields and exclude.")
+
+
+@pytest.mark.parametrize("everything", ["__all__", ["__all__"], ("__all__",)])
+def test_all_fields_may_be_written_each_way(told, everything):
+    assert told(fields=everything) == []
+
+
+def test_fields_as_a_string(told):
+    assert said(told(fields="slug")) == (
+        "E003",
+        "BlogBinding has fields = 'slug', a string.",
+        "Make it a list: ['slug'].",
+    )
+
+
+def test_exclude_as_a_string(told):
+    number, sentence, hint = said(told(fields=None, exclude="title"))
+
+    assert (number, sentence) == ("E003", "BlogBinding has exclude = 'title', a string.")
+    assert "['title']" in hint
+
+
+def test_image_fields_as_a_string(told):
+    _, sentence, hint = said(told(image_fields="title"))
+
+    assert sentence == "BlogBinding has image_fields = 'title', a string."
+    assert "['title']" in hint
+
+
+@pytest.mark.parametrize("where", ["fields", "exclude", "image_fields"])
+def test_a_field_that_the_model_does_not_have(told, where):
+    body = {"fields": ["slug"]} | {where: ["slugg"]}
+    number, sentence, hint = said(told(**body | ({"fields": None} if where == "exclude" else {})))
+
+    assert (number, sentence) == ("E005", "BlogBinding lists 'slugg', which lab.Blog does not have.")
+    assert "id, slug, title" in hint
+
+
+def test_a_field_that_is_no_column(told):
+    assert said(told(model=Tag, fields=["articles"]))[:2] == (
+        "E004",
+        "BlogBinding lists 'articles', which is not a column.",
+    )
+
+
+def test_a_relation_that_comes_the_other_way(told):
+    assert said(told(fields=["article"]))[0] == "E004"
+
+
+def test_a_model_that_inherits_a_table(told):
+    number, sentence, _ = said(told(model=Essay, fields=["pages"]))
+
+    assert (number, sentence) == ("E007", "BlogBinding binds lab.Essay, which inherits a table.")
+
+
+def test_a_model_with_a_composite_key(told):
+    class Pair(models.Model):
+        left, right = models.IntegerField(), models.IntegerField()
+        pk = models.CompositePrimaryKey("left", "right")
+
+        class Meta:
+            app_label = "lab"
+            managed = False
+
+    try:
+        messages = told(model=Pair, fields=["left"])
+    finally:
+        del Pair._meta.apps.all_models["lab"]["pair"]
+        Pair._meta.apps.clear_cache()
+
+    assert said(messages)[:2] == ("E006", "BlogBinding binds lab.Pair, which has a composite primary key.")
+
+
+def test_a_model_of_another_database(told, settings):
+    settings.DATABASE_ROUTERS = ["test_checks.Elsewhere"]
+
+    assert said(told())[:2] == ("E008", "BlogBinding binds lab.Blog, which is not in the default database.")
+
+
+class Elsewhere:
+    def db_for_write(self, model, **hints):
+        return "elsewhere" if model is Blog else None
+
+
+def test_no_group_names(told):
+    number, sentence, hint = said(told(group_names=None))
+
+    assert (number, sentence) == ("E009", "BlogBinding has no group_names, so nobody would see a change.")
+    assert "groups" in hint
+
+
+def test_no_has_permission(told):
+    number, sentence, hint = said(told(has_permission=None))
+
+    assert (number, sentence) == (
+        "W001",
+        "BlogBinding has no has_permission, so every write from a browser is refused.",
+    )
+    assert "return False" in hint
+
+
+def test_what_is_inherited_counts(told):
+    class Base(WebsocketBinding):
+        def group_names(self, instance):
+            return ["all"]
+
+        def has_permission(self, user, action, pk):
+            return False
+
+    binding = type("Child", (Base,), {"model": Blog, "stream": "blogs", "fields": ["slug"]})
+
+    assert [message for message in checks.check_bindings() if message.obj is binding] == []
+    assert told() == []
+
+
+def test_a_constraint_of_expressions(told):
+    number, sentence, hint = said(told(model=Alias, fields=["name"]))
+
+    assert number == "W002"
+    assert "BlogBinding binds lab.Alias, whose constraint 'lab_alias_name' is of expressions" in sentence
+    assert "DELETE and INSERT" in hint
+
+
+def test_all_that_is_wrong_is_told_at_once(told):
+    numbers = {message.id[-4:] for message in told(stream=None, fields=["no"], group_names=None)}
+
+    assert numbers == {"E001", "E005", "E009"}
+
+
+def test_a_model_that_does_not_exist(told):
+    with pytest.raises((LookupError, ImproperlyConfigured), match=r"lab|Nothing"):
+        told(model="lab.Nothing")
+
+
+def test_a_stream_under_another_name_is_told_when_the_route_is_made(told):
+    told()
+    binding = BINDINGS[-1]
+
+    class Demultiplexer(WebsocketDemultiplexer):
+        consumers = {"posts": binding}
+
+    with pytest.raises(ImproperlyConfigured, match="has BlogBinding as 'posts', but its own stream is 'blogs'"):
+        Demultiplexer.as_asgi()
+
+
+# ---- the database
+
+
+def test_another_vendor(monkeypatch):
+    monkeypatch.setattr(checks.connections["default"], "vendor", "oracle")
+
+    (message,) = checks.check_vendor()
+
+    assert message.id == "channels_databinding.E010"
+    assert "oracle" in message.msg
+
+
+@pytest.mark.parametrize("name", [":memory:", "file:memory?mode=memory&cache=shared"])
+def test_a_database_in_memory(monkeypatch, name):
+    monkeypatch.setitem(checks.connections["default"].settings_dict, "NAME", name)
+
+    (message,) = checks.check_vendor()
+
+    assert message.id == "channels_databinding.E011"
+    assert "TEST" in message.hint
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("mode", "number"), [("DELETE", ["channels_databinding.E012"]), ("WAL", [])])
+def test_a_file_that_is_not_in_wal_mode(tmp_path, monkeypatch, mode, number):
+    database = {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": tmp_path / "db.sqlite3",
+        "OPTIONS": {"init_command": f"PRAGMA journal_mode={mode}"},
+    }
+    monkeypatch.setattr(checks, "connections", ConnectionHandler({"default": database}))
+
+    messages = checks.check_wal(databases=["default"])
+    checks.connections["default"].close()
+
+    assert [message.id for message in messages] == number
+    assert all("journal_mode=WAL" in message.hint for message in messages)
+
+
+def test_a_project_without_bindings_may_have_any_database(monkeypatch):
+    monkeypatch.setattr(checks.connections["default"], "vendor", "oracle")
+    monkeypatch.setattr(checks, "BINDINGS", [])
+
+    assert checks.check_vendor() == []
+    assert checks.check_wal(databases=["default"]) == []
