@@ -215,6 +215,15 @@ class Person {
     }
   }
 
+  /** A change that names a write settles it: there is no waiting for the ack. */
+  expectSettled(list: List, refs: string[]): void {
+    for (const ref of refs) {
+      const tag = this.world.tags.get(ref)
+      const open = this.deeds.some(deed => deed.tag === tag && deed.list === list && deed.outcome === 'open')
+      if (open) this.world.fault(`the change of ${tag} has come, and it is still pending`)
+    }
+  }
+
   /** All is quiet: what the lists show is what the query says, and each deed had the effect it was told to have. */
   judge(): void {
     const { world } = this
@@ -285,6 +294,7 @@ async function move(person: Person, chance: () => number, quiet: boolean): Promi
     connection !== undefined &&
     lists.every(({ collection }) => collection.status === 'live') &&
     person.deeds.every(({ outcome }) => outcome !== 'open')
+  let named: [List, string[]] | undefined
   const options: [weight: number, run: () => void][] = []
   const may = (weight: number, run: () => void) => options.push([weight, run])
   if (wire && !wire.opened && !wire.closed) may(4, () => world.accept())
@@ -293,9 +303,14 @@ async function move(person: Person, chance: () => number, quiet: boolean): Promi
   }
   if (connection && connection.down.length > 0) {
     may(6, () => {
-      const frame = connection.down.shift() ?? {}
+      const frame = connection.down.shift()
+      if (!frame) return
       world.say('  ←', frame)
+      const list = lists.find(
+        ({ view, collection }) => view === frame.params?.view && collection.status === 'live',
+      )
       connection.wire.tell(frame)
+      if (list) named = [list, [frame, ...(frame.payload.changes ?? [])].flatMap(({ refs }) => refs ?? [])]
     })
   }
   const { runnable } = world
@@ -336,6 +351,7 @@ async function move(person: Person, chance: () => number, quiet: boolean): Promi
   const [, run] = options.find(([weight]) => (point -= weight) < 0) ?? options[0] ?? []
   run?.()
   await turn()
+  if (named) person.expectSettled(...named)
   if (person.faults.length > 0) throw person.faults[0]
   return true
 }

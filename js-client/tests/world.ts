@@ -18,6 +18,15 @@ type Change = {
   data: object
   refs: string[]
 }
+/** What the server says. */
+export type Frame = {
+  stream: string
+  params?: { view: string }
+  ref?: string
+  refs?: string[]
+  cursor?: string | undefined
+  payload: { action?: string; changes?: Change[]; [more: string]: unknown }
+}
 type Task = Generator<(() => boolean) | undefined, void, void>
 
 export const GROUPS: readonly Group[] = ['A', 'B', 'C']
@@ -64,7 +73,7 @@ class Member {
   readonly connection: Connection
   readonly view: string
   readonly groups: readonly Group[]
-  hold: { text: object; end: number }[] | null = []
+  hold: { text: Frame; end: number }[] | null = []
   covers = -1
 
   constructor(connection: Connection, view: string, groups: readonly Group[]) {
@@ -138,7 +147,7 @@ class Process {
 
 const named = (view: string) => ({ stream: 'rows', params: { view } })
 
-function frameOf(view: string, changes: Change[], cursor: string): object {
+function frameOf(view: string, changes: Change[], cursor: string): Frame {
   const [only, ...more] = changes
   if (!only || more.length > 0) return { ...named(view), cursor, payload: { action: 'changes', changes } }
   const { refs, ...payload } = only
@@ -155,7 +164,7 @@ export class Connection {
   readonly process: Process
   readonly wire: FakeWire
   /** On the way to the browser. */
-  readonly down: object[] = []
+  readonly down: Frame[] = []
   /** Arrived at the server, not yet begun. */
   received: Said[] = []
   cut = false
@@ -169,7 +178,7 @@ export class Connection {
     world.tasks.push(this.serve())
   }
 
-  send(frame: object): void {
+  send(frame: Frame): void {
     if (!this.cut) this.down.push(frame)
   }
 
@@ -210,13 +219,13 @@ export class Connection {
     return live.length > 0 ? `${this.process.passed}:${live.map(({ print }) => print).join('|')}` : undefined
   }
 
-  *#answer(frame: object, at: number): Task {
+  *#answer(frame: Frame, at: number): Task {
     yield () => this.process.passed >= at
     this.send(frame)
     this.#unanswered -= 1
   }
 
-  #later(ref: string, payload: object): void {
+  #later(ref: string, payload: Frame['payload']): void {
     this.#unanswered += 1
     this.world.tasks.push(this.#answer({ stream: 'rows', ref, payload }, this.world.db.end))
   }
@@ -252,6 +261,7 @@ export class Connection {
     }
     db.commit(ops, ref)
     db.refs.set(ref, { pk, said })
+    if (data.n) this.world.tags.set(ref, data.n)
     this.world.say(`db ${db.end}:`, ref.slice(0, 4), said, '→ pk', pk)
     this.#later(ref, { action: 'ack', pk })
   }
@@ -305,6 +315,8 @@ export class World {
   readonly processes = [new Process(this), new Process(this)]
   readonly tasks: Task[] = []
   readonly log: unknown[][] = []
+  /** The tag that each ref has brought to the database. */
+  readonly tags = new Map<string, number>()
   /** The tags of the writes that the server has said no to. */
   readonly refused = new Set<number>()
   access: readonly Group[] = ['A', 'B']

@@ -114,6 +114,20 @@ describe('offline', () => {
     expect(browser.wire.last().payload.data).toEqual({ body: 'later' })
   })
 
+  test('a create that is sent again is what was sent, though its pk is known by now', () => {
+    const { browser, socket, posts } = visitLive()
+    socket.collection('posts', { params: { liveblog: 4 } }).subscribe(() => {})
+    void posts.create({ body: 'a' })
+    const create = browser.wire.last()
+
+    browser.wire.tell({ ...change('create', post(9, 'a'), { refs: [create.ref] }), params: { liveblog: 4 } })
+    browser.wire.drop()
+    browser.pass(1_000)
+    browser.wire.open()
+
+    expect(browser.wire.last('create')).toEqual(create)
+  })
+
   test('what was answered is not sent again, even if the list has not caught up', async () => {
     const { browser, posts } = visitLive([post(1, 'a')])
     const promise = posts.update(1, { body: 'b' })
