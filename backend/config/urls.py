@@ -1,6 +1,8 @@
 """Pages. The WebSockets are in asgi.py."""
 
 from django.contrib import admin
+from django.shortcuts import redirect
+from django.templatetags.static import static
 from django.urls import include, path
 
 from live_edit.views import live_edit
@@ -12,4 +14,5 @@ urlpatterns = [
     path("live-edit/", live_edit, name="live-edit"),
     path("accounts/", include("django.contrib.auth.urls")),
     path("admin/", admin.site.urls),
+    path("favicon.ico", lambda request: redirect(static("app/icon.svg"))),  # for pages that name none: the admin's
 ]

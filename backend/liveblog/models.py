@@ -1,3 +1,4 @@
+from django.core.exceptions import ValidationError
 from django.db import models
 
 
@@ -24,3 +25,8 @@ class Post(models.Model):
 
     def __str__(self):
         return self.body[:60]
+
+    def clean(self):
+        self.body = self.body.strip()
+        if not self.body:
+            raise ValidationError({"body": "Write something first."})
