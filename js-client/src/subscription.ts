@@ -131,7 +131,6 @@ export class Subscription {
 
   /** A frame for this stream and params. */
   hear(frame: Told | Reset): void {
-    if (this.#status === 'idle') return // on its way when we unsubscribed
     if (frame.action === 'reset') {
       if (frame.reason === 'forbidden') return this.refuse(new WriteError(...FORBIDDEN))
       this.#cursor = undefined
@@ -143,6 +142,7 @@ export class Subscription {
       this.#held.push(frame)
       return
     }
+    // Else it was on its way when we unsubscribed, or belongs to a subscribe that has failed.
     if (this.#status !== 'live' || frame.action !== 'changes') return
     this.#rows.learn([frame])
     this.#cursor = frame.cursor ?? this.#cursor

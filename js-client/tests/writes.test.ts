@@ -128,6 +128,28 @@ describe('offline', () => {
     expect(browser.wire.last('create')).toEqual(create)
   })
 
+  test('what was to be done to a create that is refused while the list catches up never leaves', async () => {
+    const { browser, posts } = visit()
+    posts.subscribe(() => {})
+    const created = posts.create({ body: '' })
+    const [row] = posts.rows
+    const updated = row && posts.update(row, { body: 'b' })
+    browser.wire.open()
+    const { length } = browser.wire.sent
+
+    browser.wire.tell(refusal(browser.wire.last('create')))
+    const late = row && posts.delete(row)
+    expect(browser.wire.sent).toHaveLength(length)
+    browser.wire.snapshot([])
+
+    expect(await Promise.allSettled([created, updated, late])).toMatchObject([
+      { reason: { code: 'invalid' } },
+      { reason: { code: 'not_found' } },
+      { reason: { code: 'not_found' } },
+    ])
+    expect(posts.rows).toEqual([])
+  })
+
   test('what was answered is not sent again, even if the list has not caught up', async () => {
     const { browser, posts } = visitLive([post(1, 'a')])
     const promise = posts.update(1, { body: 'b' })
