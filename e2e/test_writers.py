@@ -1,5 +1,7 @@
 """Whoever changes the rows, by whatever means: readers see it."""
 
+import time
+
 import pytest
 from playwright.sync_api import expect
 
@@ -99,3 +101,16 @@ def test_a_change_by_sqlite3_in_another_program_shows(visit, database):
     bob.shows("Updated by hand", "Inserted by hand")
     bob.lacks(KICK_OFF, "Off the post!")
     assert len(bob.frames.received("changes")) == 1  # one transaction, one step on the screen
+
+
+def test_a_change_from_elsewhere_shows_within_a_blink(visit, database):
+    bob = visit("bob")
+    took_s = []
+
+    for n in range(4):
+        sqlite(database, f"UPDATE liveblog_post SET body = 'Look {n}' WHERE body LIKE '27%' OR body LIKE 'Look%'")
+        committed = time.monotonic()
+        bob.shows(f"Look {n}")
+        took_s.append(time.monotonic() - committed)
+
+    assert min(took_s[1:]) < 1  # the first may meet the server's own look at the journal, every few seconds
