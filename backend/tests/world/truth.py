@@ -1,0 +1,96 @@
+"""What the table really held after each commit, read on a connection that knows nothing of Django."""
+
+import sqlite3
+from bisect import bisect_right
+from collections import Counter, defaultdict
+
+from django.db import connection
+
+LETTERS = {1: "a", 2: "b", 3: "c"}  # live blogs, and the groups of their posts
+CLEAN = """
+    DELETE FROM liveblog_post; DELETE FROM liveblog_liveblog; DELETE FROM channels_databinding_journal;
+    DELETE FROM channels_databinding_ref; DELETE FROM channels_databinding_mark;
+    DELETE FROM sqlite_sequence WHERE name IN ('liveblog_post', 'channels_databinding_journal');
+    UPDATE channels_databinding_state SET value = '0' WHERE key = 'floor';
+    UPDATE channels_databinding_state SET value = 'first' WHERE key = 'epoch';
+    INSERT INTO liveblog_liveblog (id, name, slug) VALUES (1, 'a', 'a'), (2, 'b', 'b'), (3, 'c', 'c');
+"""
+
+
+def groups_of(data):
+    """Return the groups of a post from its data: its blog's, and "b" too when it is published."""
+    return {LETTERS[data["liveblog"]]} | ({"b"} if data["published"] else set())
+
+
+class Truth:
+    """Every commit, in order. Each writer writes a body never used before, so a body names one state of one row."""
+
+    def __init__(self):
+        self.file = sqlite3.connect(str(connection.settings_dict["NAME"]), isolation_level=None, timeout=5)
+        self.file.executescript(f"BEGIN IMMEDIATE; {CLEAN} COMMIT")
+        self.epoch, self.positions, self.tables = "", [], []
+        self.landed = Counter()  # how often each body came into the table
+        self.pk_of = {}  # body: pk
+        self.newest = Counter()  # (who, pk): the number of the newest write of theirs on this row
+        self.been = defaultdict(set)  # pk: groups it was in, even within a transaction
+        self.look()
+
+    def look(self):
+        """Note what was committed since the last look: at most one transaction. Returns the journal's position."""
+        self.file.execute("BEGIN")
+        (self.epoch,) = self.file.execute("SELECT value FROM channels_databinding_state WHERE key = 'epoch'").fetchone()
+        seq = self.file.execute("SELECT seq FROM sqlite_sequence WHERE name = 'channels_databinding_journal'")
+        position = (seq.fetchone() or (0,))[0]
+        table = self.note(self.file.execute)
+        self.file.execute("COMMIT")
+        before = self.now if self.tables else {}
+        if not self.positions or position != self.positions[-1]:
+            self.positions.append(position)
+            self.tables.append(table)
+        assert table == self.now, "a change that the journal does not have"
+        for pk, data in table.items():
+            if data["body"] != before.get(pk, {}).get("body"):
+                self.land(pk, data["body"])
+        return position
+
+    def land(self, pk, body):
+        self.landed[body] += 1
+        self.pk_of[body] = pk
+        who, _, number = body.rstrip("+").rpartition("-")
+        if who:  # a browser's, named by its ref; but what is written beside it comes with it
+            assert int(number) >= self.newest[who, pk], "an older edit of theirs overwrites a newer one"
+            self.newest[who, pk] = int(number)
+
+    def note(self, execute):
+        """Read the table, inside somebody's transaction or outside, and note who may have seen its rows."""
+        rows = execute("SELECT id, liveblog_id, body, published FROM liveblog_post ORDER BY id").fetchall()
+        table = {pk: {"liveblog": blog, "body": body, "published": bool(on)} for pk, blog, body, on in rows}
+        for pk, data in table.items():
+            self.been[pk] |= groups_of(data)
+        return table
+
+    @property
+    def now(self):
+        return self.tables[-1]
+
+    @property
+    def position(self):
+        return self.positions[-1]
+
+    def view(self, groups, position):
+        """Return the rows that these groups may see, as they were at `position`."""
+        return _seen(groups, self.tables[bisect_right(self.positions, position) - 1])
+
+    def reached(self, rows, groups, position):
+        """Whether `rows` is what these groups may see at `position` or later."""
+        first = bisect_right(self.positions, position) - 1
+        return any(rows == _seen(groups, table) for table in self.tables[first:])
+
+    def was_told(self, groups, pk, data, since):
+        """Whether somebody in these groups may have seen the row like this at `since` or later."""
+        first = bisect_right(self.positions, since) - 1
+        return bool(groups & groups_of(data)) and any(table.get(pk) == data for table in self.tables[first:])
+
+
+def _seen(groups, table):
+    return {pk: data for pk, data in table.items() if groups & groups_of(data)}
