@@ -178,3 +178,27 @@ def test_an_edit_over_somebody_elses_edit_asks_first(visit):
     bob.lacks("They have begun.")
     form.get_by_role("button", name="Save").click()
     bob.shows("They have begun.")
+
+
+def test_none_of_many_posts_ever_blinks(visit):
+    alice, bob = visit("alice"), visit("bob")
+    seen = [alice.watch(f"Post number {n}.") for n in range(8)]
+
+    for n in range(8):
+        alice.write(f"Post number {n}.")
+
+    expect(bob.post("Post number")).to_have_count(8)
+    alice.shows_settled(*(f"Post number {n}." for n in range(8)))
+    assert [look()["elements"] for look in seen] == [1] * 8
+
+
+def test_a_post_that_is_not_valid_is_taken_back_and_its_author_told_what_to_mend(visit):
+    alice, bob = visit("alice"), visit("bob")
+
+    alice.write(" \n ")  # enough for the browser's `required`, not for the model
+    expect(alice.page.get_by_role("alert").filter(has_text="Write something")).to_be_visible()
+    alice.write("Goal!")
+
+    bob.shows("Goal!")
+    expect(alice.posts).to_have_count(6)
+    assert [change["action"] for change in bob.frames.changes()] == ["create"]

@@ -27,6 +27,7 @@ def test_who_logs_in_on_a_live_page_comes_back_to_it_and_may_write(visit, server
     someone, bob = visit("nobody"), visit("bob")
 
     log_in(someone.page, f"{server.url}/liveblog/final/", "alice")
+    expect(someone.connection).to_have_text(LIVE)
     someone.write("Here I am")
 
     bob.shows("Here I am")

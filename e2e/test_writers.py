@@ -12,9 +12,8 @@ DRAFT = "Waiting for the referee"
 
 
 @pytest.fixture
-def admin(visit, complaints):
-    """Alice in the list of posts. Django's admin names no icon, so the browser asks for one that we need not have."""
-    complaints.allow(r"/favicon\.ico")
+def admin(visit):
+    """Alice's screen: the admin's list of posts."""
     return visit("alice", "/admin/liveblog/post/", live=False).page
 
 
