@@ -1,4 +1,4 @@
-"""From a change to the frames of two browsers."""
+"""The line in one piece: from a change to two browsers, to one that was away, and from a browser back."""
 
 from django.contrib.auth.models import User
 
@@ -14,48 +14,48 @@ async def test_a_save_is_heard_by_everybody_in_the_group(visit):
 
     value = await IntegerValue.objects.acreate(name="a", value=1)
 
-    frame = {
-        "stream": "intval",
-        "payload": {
-            "action": "create",
-            "pk": value.pk,
-            "data": {"name": "a", "value": 1},
-            "model": "live_edit.integervalue",
-        },
-    }
-    assert await one.hear() == frame
-    assert await two.hear() == frame
+    data = {"name": "a", "value": 1}
+    payload = {"action": "create", "pk": value.pk, "data": data, "model": "live_edit.integervalue"}
+    assert await one.hear() == await two.hear() == {"stream": "intval", "payload": payload}
 
 
-async def test_a_snapshot_and_then_changes(visit):
+async def test_a_snapshot_comes_first_and_then_changes(visit):
     value = await IntegerValue.objects.acreate(name="a", value=1)
-    one = await visit(LiveEdit)
+    browser = await visit(LiveEdit)
 
-    before, ack = await one.subscribe("intval")
-    assert [f["payload"] for f in before] == [
-        {"action": "snapshot", "first": True, "rows": [{"pk": value.pk, "data": {"name": "a", "value": 1}}]}
-    ]
-    await IntegerValue.objects.filter(pk=value.pk).aupdate(value=2)
-    heard = await one.hear()
-    assert heard["payload"]["data"] == {"name": "a", "value": 2}
-    assert heard["payload"]["action"] == "update"
+    (snapshot,), _ = await browser.subscribe("intval")
+    await IntegerValue.objects.aupdate(value=2)
+    change = await browser.hear()
 
-    await one.leave()
-    await IntegerValue.objects.filter(pk=value.pk).aupdate(value=3)
-    two = await visit(LiveEdit)
-    before, ack = await two.subscribe("intval", since=heard["cursor"])
-    assert [f["payload"]["data"] for f in before] == [{"name": "a", "value": 3}]
+    assert snapshot["payload"]["rows"] == [{"pk": value.pk, "data": {"name": "a", "value": 1}}]
+    assert change["payload"]["data"] == {"name": "a", "value": 2}
 
 
-async def test_a_write_is_done_and_acknowledged_after_its_change(visit):
+async def test_who_was_away_hears_what_was_missed_and_no_more(visit):
+    await IntegerValue.objects.abulk_create(IntegerValue(name=name, value=1) for name in "ab")
+    browser = await visit(LiveEdit)
+    _, ack = await browser.subscribe("intval")
+    await browser.leave()
+
+    await IntegerValue.objects.filter(name="b").aupdate(value=3)
+    back = await visit(LiveEdit)
+    missed, _ = await back.subscribe("intval", since=ack["cursor"])
+
+    assert [frame["payload"]["data"] for frame in missed] == [{"name": "b", "value": 3}]
+
+
+async def test_a_write_from_a_browser_goes_the_whole_way_round(visit):
     alice = await User.objects.acreate(username="alice", is_staff=True)
-    blog = await Blog.objects.acreate(name="b", slug="b")
-    one = await visit(Liveblog, alice)
-    await one.subscribe("posts", liveblog=blog.pk)
-    before, ack = await one.ask(
-        "posts", {"action": "create", "data": {"liveblog": blog.pk, "body": "Goal!", "published": True}}
-    )
+    blog = await Blog.objects.acreate(name="The final", slug="final")
+    author, reader = await visit(Liveblog, alice), await visit(Liveblog)
+    await author.subscribe("posts", liveblog=blog.pk)
+    await reader.subscribe("posts", liveblog=blog.pk)
+
+    data = {"liveblog": blog.pk, "body": "Goal!", "published": True}
+    (echo,), ack = await author.ask("posts", {"action": "create", "data": data})
+    heard = await reader.hear()
+
     post = await Post.objects.aget()
     assert ack["payload"] == {"action": "ack", "pk": post.pk}
-    assert before[0]["payload"]["data"]["body"] == "Goal!"
-    assert before[0]["refs"] == [ack["ref"]]
+    assert echo["refs"] == heard["refs"] == [ack["ref"]]
+    assert heard["payload"]["data"]["body"] == post.body == "Goal!"
