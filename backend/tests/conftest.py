@@ -1,8 +1,8 @@
 """Fixtures: a real database file, real triggers, a real consumer. Nothing is mocked but the network's last metre."""
 
 import pytest
-from channels_databinding.models import Ref
 
+from channels_databinding.models import Ref
 from visitor import Visitor
 
 
