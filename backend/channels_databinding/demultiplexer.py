@@ -146,7 +146,12 @@ class WebsocketDemultiplexer(AsyncConsumer):
         self.outbox.look(now)
 
     def log_out(self) -> None:
-        self.outbox.close(protocol.LOGGED_OUT)
+        self._close(protocol.LOGGED_OUT)
+
+    def _close(self, code: int) -> None:
+        """Close, and do nothing more of what was received: not for somebody else, not out of order, not too much."""
+        self._inbox.clear()
+        self.outbox.close(code)
 
     # ---- frames in, one after the other
 
@@ -165,8 +170,7 @@ class WebsocketDemultiplexer(AsyncConsumer):
         self._inbox.append((request, len(text or "")))
         self._waiting += len(text or "")
         if len(self._inbox) > WAITING_FRAMES or self._waiting > WAITING_CHARACTERS:
-            self._inbox.clear()
-            self.outbox.close(protocol.FLOODING)
+            self._close(protocol.FLOODING)
         elif self._worker is None:
             self._worker = asyncio.create_task(self._work())
 
@@ -191,7 +195,7 @@ class WebsocketDemultiplexer(AsyncConsumer):
             self._refuse(request.stream, request.ref, refused, params=request.params)
         except writes.OutcomeUnknown:
             logger.exception("ref %s: the database did not say whether this write was committed", request.ref)
-            self.outbox.close(protocol.OUTCOME_UNKNOWN)
+            self._close(protocol.OUTCOME_UNKNOWN)
         except Exception:
             logger.exception("stream %r, ref %s: failed", request.stream, request.ref)
             failed = Refused("failed", "This could not be done. It was not your fault.")
@@ -257,11 +261,13 @@ class WebsocketDemultiplexer(AsyncConsumer):
         key = Key(binding, request.params, groups)
         member = await self._join(request.stream, key, told=True)
         since = request.payload.get("since")
-        missed = await self.hub.catch_up(member, since if isinstance(since, str) else None)
-        for text in missed.frames:
-            await self.outbox.room()
-            self.outbox.hand(text)
-        await self.outbox.room()  # for what was held, and the answer
+        missed = None
+        while missed is None or missed.epoch != self.hub.epoch:  # another database was put in place meanwhile
+            missed = await self.hub.catch_up(member, since if isinstance(since, str) else None)
+            for text in missed.frames:
+                await self.outbox.room()
+                self.outbox.hand(text)
+            await self.outbox.room()  # for what was held, and the answer
         reached, stays = member.go_live(missed.position)
         sealed = cursor.seal(missed.epoch, reached, [key.fingerprint])
         self._answer(request, {"action": "ack"}, params=request.params, cursor=sealed)

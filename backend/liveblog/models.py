@@ -27,6 +27,5 @@ class Post(models.Model):
         return self.body[:60]
 
     def clean(self):
-        self.body = self.body.strip()
-        if not self.body:
+        if self.body and not self.body.strip():  # an empty one the field itself refuses
             raise ValidationError({"body": "Write something first."})

@@ -31,6 +31,7 @@ class World:
         self.quiet = False
         r = Random(temper)
         self.haste = {kind: r.choice([1, 3, 9]) for kind in ("tail", "hub", "pool", "wire", "people", "cut")}
+        self.rarities = r.choices([self.prune, self.remount, self.ping, self.unseen], k=3)
         monkeypatch.setattr(Tail, "start", lambda tail: None)
         monkeypatch.setattr(journal, "moment", self.around_moment(journal.moment))
         monkeypatch.setattr(journal, "writing", self.around_writing(journal.writing))
@@ -38,6 +39,8 @@ class World:
         monkeypatch.setattr(settings, "CHANNELS_DATABINDING", {"reset_above": r.choice([6, 1_000])}, raising=False)
         monkeypatch.setattr("channels_databinding.hub.RESETS_APART_S", 0.0)
         monkeypatch.setattr("channels_databinding.outbox.PING_FRAMES", 3)
+        monkeypatch.setattr("channels_databinding.outbox.ROOM", r.choice([100, 1 << 20]))
+        monkeypatch.setattr("channels_databinding.subscriptions.PART_ROWS", r.choice([2, 200]))
         for _ in range(2):
             self.outsiders.create(0, r.choice([1, 2]))
         self.truth.look()
@@ -196,8 +199,7 @@ class World:
         self.outsiders.transaction(self.r)
 
     def rare(self):
-        what = self.r.choice([self.prune, self.prune, self.remount, self.remount, self.ping, self.ping, self.unseen])
-        what()
+        self.r.choice(self.rarities)()
 
     def unseen(self):
         self.say("something that the journal does not have")
