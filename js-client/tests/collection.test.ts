@@ -373,6 +373,22 @@ test('an own row that comes back in the second part of a snapshot keeps its key'
   expect(posts.rows.map(row => row.$key)).toEqual(['1', key])
 })
 
+test('an own row that goes and comes within one catch-up keeps its key: it never left the screen', () => {
+  const { browser, posts } = visitLive()
+  void posts.create({ body: 'mine' })
+  const key = posts.rows[0]?.$key
+  browser.wire.tell(change('create', post(9, 'mine'), { refs: [browser.wire.last().ref] }))
+  browser.wire.drop()
+  browser.pass(1_000)
+  browser.wire.open()
+
+  browser.wire.tell(change('delete', { pk: 9 }))
+  browser.wire.tell(change('create', post(9, 'back')))
+  browser.wire.tell({ ...ack(browser.wire.last('subscribe')), cursor: 'c2' })
+
+  expect(posts.rows).toEqual([{ body: 'back', $key: key, $pk: 9, $pending: false }])
+})
+
 test('a rejection that nobody handles is the caller’s alone: merged writes reject each caller once', async () => {
   const { browser, posts } = visitLive([post(1, 'a')])
   const first = posts.update(1, { body: 'b' })
