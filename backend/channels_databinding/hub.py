@@ -201,7 +201,7 @@ class Hub:
                 self._ready.set_result(None)
         elif delivery.starts_over:
             for subscription in tuple(self.subscriptions.values()):
-                self._start_over(subscription)
+                self._start_over(subscription, delivery.position)
         else:
             for key, texts in delivery.texts:
                 if key in self.subscriptions:
@@ -232,15 +232,16 @@ class Hub:
             elif texts.told is not None:
                 member.hear(end, texts.told)
 
-    def _start_over(self, subscription: Subscription) -> None:
+    def _start_over(self, subscription: Subscription, end: int) -> None:
         self._note_reset(subscription.key)
+        text = reset(subscription.key, "the journal does not reach back")
         for member in tuple(subscription.members):
             if not member.told:
                 self._send_to_come_back(member)
             elif member.position is None:
-                member.held.clear()  # its catch-up is read again
+                member.held = [(end, text, True)]  # a catch-up that reaches that far passes it over
             else:
-                member.outbox.hand(reset(subscription.key, "the database is another one"))
+                member.outbox.hand(text)
                 self.leave(member)
 
     def _send_to_come_back(self, member: Member) -> None:

@@ -53,6 +53,8 @@ class Tail(Generic[T]):
         with journal.moment() as now:
             start = self._position if now.epoch == self._epoch else None
             rewound = start is not None and now.position < start
+            if start is not None and start < now.floor:
+                start = None  # asleep for longer than the journal is kept: what was pruned meanwhile nobody can tell
             if start == now.position:
                 return
             if not rewound:

@@ -1,0 +1,86 @@
+"""The thread that follows the journal, step by step."""
+
+import pytest
+
+from channels_databinding import journal
+from channels_databinding.models import State
+from channels_databinding.tail import Tail
+from live_edit.models import IntegerValue
+
+
+@pytest.fixture
+def steps(transactional_db):
+    """Return (a tail, the (start, end) of each batch it handed on)."""
+    batches = []
+    floor = State.objects.get(key="floor")
+    yield (
+        Tail(lambda now, start: (start, now.position), lambda tail, batch: batches.append(batch)),
+        batches,
+    )
+    floor.save()
+
+
+def test_a_tail_begins_where_the_journal_is(steps):
+    tail, batches = steps
+    here = journal.position()
+
+    tail.step()
+
+    assert batches == [(None, here)]
+
+
+def test_each_batch_begins_where_the_last_one_ended(steps):
+    tail, batches = steps
+    tail.step()
+
+    for name in "ab":
+        IntegerValue.objects.create(name=name, value=1)
+        tail.step()
+        tail.step()  # nothing new, nothing handed on
+
+    here = journal.position()
+    assert batches[1:] == [(here - 2, here - 1), (here - 1, here)]
+
+
+def test_what_fails_is_read_again(steps):
+    _, batches = steps
+    here = journal.position()
+
+    def prepare(now, start):
+        if start == here and not failed:
+            failed.append(start)
+            raise RuntimeError
+        return start, now.position
+
+    failed = []
+    tail = Tail(prepare, lambda tail, batch: batches.append(batch))
+    tail.step()
+    IntegerValue.objects.create(name="a", value=1)
+
+    with pytest.raises(RuntimeError):
+        tail.step()
+    tail.step()
+
+    assert batches == [(None, here), (here, here + 1)]
+
+
+def test_a_tail_that_slept_for_longer_than_the_journal_is_kept_starts_over(steps):
+    tail, batches = steps
+    tail.step()
+
+    IntegerValue.objects.create(name="a", value=1)
+    State.objects.filter(key="floor").update(value=str(journal.position()))
+    IntegerValue.objects.create(name="b", value=1)
+    tail.step()
+
+    assert batches[1:] == [(None, journal.position())]
+
+
+def test_a_tail_over_another_epoch_starts_over(steps):
+    tail, batches = steps
+    tail.step()
+
+    journal.renew(State.objects.get(key="epoch").value)
+    tail.step()
+
+    assert batches[1:] == [(None, journal.position())]
