@@ -43,45 +43,36 @@ def apply(binding: WebsocketBinding, request: Request, identity: Identity, may_r
     The same `ref` again, from the same user or session, is answered as the first time and nothing is done; with
     another payload it is refused. A write that was refused left nothing, so its ref is judged anew.
     """
-    try:
-        payload = {"action": "ack", "pk": _apply_once(binding, request, identity, may_read)}
-    except Refused as refused:
-        payload = refused.payload
-    except PermissionDenied as error:
-        payload = Refused("forbidden", str(error)).payload
-    except OutcomeUnknown:
-        raise
-    except Exception:
-        logger.exception("%s, ref %s: the write failed", type(binding).__name__, request.ref)
-        payload = Refused("failed", "This could not be done. It was not your fault, and is being looked at.").payload
-    # Read after the transaction, whatever came of it: an error too was judged on a state its reader must have.
-    return Answer(payload, journal.position())
-
-
-def _apply_once(
-    binding: WebsocketBinding, request: Request, identity: Identity, may_read: Callable[[Model], bool]
-) -> Any:
-    done = False
+    known, done = None, False
+    start = position = 0
     try:
         with journal.writing() as start:
             known = _register(request, identity.who)
-            if known is not None and known.answer is not None:
-                return orjson.loads(known.answer)
-            binding.user = current(binding.user)
-            pk = binding.perform(request.payload, may_read)
-            if known is not None:
-                _remember(known, binding, pk, start)
+            if known is None or known.answer is None:
+                binding.user = current(binding.user)
+                pk = binding.perform(request.payload, may_read)
+                if known is not None:
+                    _remember(known, binding, pk, start)
+            # Before COMMIT, so that it is this write's own: after it, others' would delay the answer past the frame.
+            position = journal.position()
             done = True
+    except Refused as refused:
+        return Answer(refused.payload, start)
+    except PermissionDenied as error:
+        return Answer(Refused("forbidden", str(error)).payload, start)
     except Exception as error:
-        if not done:
-            raise
-        known = _look_up(request, identity.who)  # COMMIT failed, or something that was to run after it
-        if known is None and isinstance(error, IntegrityError):
-            raise Refused("invalid", f"The database refused this: {error}.") from error
-        if known is None:
-            raise
+        # COMMIT failed, or something before it, or something that was to run after it: what is there tells.
+        if not done or _look_up(request, identity.who) is None:
+            return Answer(_fault(binding, request, error).payload, start)
         logger.exception("%s, ref %s: saved, but a hook after it failed", type(binding).__name__, request.ref)
-    return orjson.loads(known.answer) if known is not None and known.answer else None
+    return Answer({"action": "ack", "pk": orjson.loads(known.answer) if known and known.answer else None}, position)
+
+
+def _fault(binding: WebsocketBinding, request: Request, error: Exception) -> Refused:
+    if isinstance(error, IntegrityError):  # a deferred constraint, told by COMMIT
+        return Refused("invalid", f"The database refused this: {error}.")
+    logger.error("%s, ref %s: the write failed", type(binding).__name__, request.ref, exc_info=error)
+    return Refused("failed", "This could not be done. It was not your fault, and is being looked at.")
 
 
 def _register(request: Request, who: str) -> Ref | None:
