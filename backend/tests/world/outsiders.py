@@ -39,7 +39,7 @@ class Outsiders:
 
     def change(self, r):
         pks = list(Post.objects.order_by("pk").values_list("pk", flat=True))
-        names = ["create", "bulk_create"]
+        names = ["create", "bulk_create"] if len(pks) < 5 else []  # few rows, so that the same one is met again
         if pks:
             names += ["save", "edit", "move", "move", "move", "there_and_back", "publish", "delete", "everywhere"]
             names += ["renumber", "replace", "come_and_go"]

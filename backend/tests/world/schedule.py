@@ -27,10 +27,11 @@ class World:
         self.browsers = [Browser(self, "alice"), Browser(self, "bob")]
         self.outsiders = Outsiders(self)
         self.sockets, self.unnoticed = [], []
+        self.quiet = False  # then nothing new happens
         self.judged = {}  # ref of a write: where the journal was when it was first done or refused
-        self.quiet = False
         r = Random(temper)
-        self.haste = {kind: r.choice([1, 3, 9]) for kind in ("tail", "hub", "pool", "wire", "people", "cut")}
+        self.haste = {kind: r.choice([2, 5, 10]) for kind in ("tail", "hub", "pool", "wire", "people")}
+        self.haste["cut"] = r.choice([0.5, 1, 2])
         self.rarities = r.choices([self.prune, self.remount, self.ping, self.unseen], k=3)
         monkeypatch.setattr(Tail, "start", lambda tail: None)
         monkeypatch.setattr(journal, "moment", self.around_moment(journal.moment))
@@ -40,10 +41,13 @@ class World:
         monkeypatch.setattr("channels_databinding.hub.RESETS_APART_S", 0.0)
         monkeypatch.setattr("channels_databinding.outbox.PING_FRAMES", 3)
         monkeypatch.setattr("channels_databinding.outbox.ROOM", r.choice([100, 1 << 20]))
+        monkeypatch.setattr("channels_databinding.subscriptions.MOST_HELD", r.choice([500, 1 << 20]))
         monkeypatch.setattr("channels_databinding.subscriptions.PART_ROWS", r.choice([2, 200]))
-        for _ in range(2):
-            self.outsiders.create(0, r.choice([1, 2]))
+        self.outsiders.bulk_create(0, 1)
         self.truth.look()
+        self.r = r
+        if r.random() < 0.8:  # else the history begins while they connect
+            self.settle()
 
     def say(self, *words):
         self.log.append("  " * self.depth + " ".join(map(str, words)))
@@ -140,10 +144,11 @@ class World:
                 socket.task.result()
 
     def settle(self):
-        """Let everything that is on the way arrive, and nothing new happen."""
+        """Let everything that is on the way arrive."""
         self.quiet = True
         for _ in range(5_000):
             if not (moves := self.moves()):
+                self.quiet = False
                 return
             self.do(moves[0][1], moves[0][2:])
         raise AssertionError("it never becomes quiet")
@@ -170,7 +175,7 @@ class World:
         self.say(f"{process.name} did {job.work.__name__} {ref or ''}: {job.error or job.result}"[:150])
 
     def connect(self, browser):
-        process = self.processes[0] if self.quiet else self.r.choice(self.processes)
+        process = self.r.choice(self.processes)
         socket = Socket(self.loop, process, browser)
         self.sockets.append(socket)
         self.say(f"{browser.name} connects to {process.name}")
@@ -227,7 +232,8 @@ class World:
             return
         r, collection = self.r, browser.collections[self.r.choice(list(VIEWS))]
         body = "forbidden" if r.random() < 0.1 else r.choice(["{}", "{}", "{}+"])
-        action = r.choice(["create", "update", "update", "delete"]) if collection.rows else "create"
+        action = r.choice(["create", "update", "update", "delete"][len(self.truth.now) > 5 :])
+        action = action if collection.rows else "create"
         payload = {"action": action}
         if action != "create":
             payload["pk"] = r.choice(sorted(collection.rows))
