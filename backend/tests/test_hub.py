@@ -5,6 +5,7 @@ import sqlite3
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.contrib.auth.models import User
 from django.db import connection
 
 from channels_databinding import journal
@@ -216,3 +217,23 @@ async def test_a_snapshot_is_shared_only_with_who_joined_before_the_hub_passed_i
 
     assert names(told) == (["a"] if late else [])
     assert hub.reads == (2 if late else 1)
+
+
+async def test_a_subscribe_begins_when_earlier_writes_are_answered(visit):
+    answers = []
+
+    class LateHub(Hub):
+        def when_passed(self, position, then):
+            answers.append(then)
+
+    hub = LateHub()
+    alice = await User.objects.acreate(username="alice")
+    browser, other = await visit(LiveEdit, alice, hub=hub), await visit(LiveEdit, hub=hub)
+    write = await browser.say("intval", {"action": "create", "data": {"name": "a", "value": 1}})
+    subscribe = await browser.say("intval", {"action": "subscribe"})
+    await other.hear()  # the write is done,
+    await other.subscribe("intval")  # and there was time for a subscribe
+    answers.pop()()
+    told = await browser.hear_until(subscribe)
+
+    assert [frame["ref"] for frame in told if "ref" in frame] == [write, subscribe]
