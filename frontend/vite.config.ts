@@ -22,7 +22,7 @@ export default defineConfig({
     emptyOutDir: !process.argv.includes('--watch'),
     modulePreload: false,
     rolldownOptions: {
-      input: ['liveblog.ts', 'live-edit.ts', 'app.css'].map(name => file(name)),
+      input: ['liveblog.ts', 'liveblog.css', 'live-edit.ts', 'live-edit.css', 'app.css'].map(name => file(name)),
       output: {
         entryFileNames: '[name].js',
         chunkFileNames: 'chunks/shared-[hash].js',

@@ -5,7 +5,7 @@ import os
 from config.settings import *  # noqa: F403
 from config.settings import INSTALLED_APPS
 
-INSTALLED_APPS = [*INSTALLED_APPS, "lab"]
+INSTALLED_APPS = [*INSTALLED_APPS, "example", "lab"]
 
 # pytest-django put this module's name there. A server that a test starts is the project's own.
 os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"

@@ -11,9 +11,9 @@ from django.core.exceptions import PermissionDenied
 
 from channels_databinding import WebsocketBinding, WebsocketDemultiplexer
 from channels_databinding.binding import BINDINGS
+from example.models import IntegerValue
 from lab.models import Blog
 from lab.screen import db, elsewhere
-from live_edit.models import IntegerValue
 
 NEW_WORDS = {"cursor", "refs", "ref", "params", "ping", "changes", "reset", "snapshot", "ack", "error"}
 
@@ -148,7 +148,7 @@ async def test_changes_are_the_frames_of_1x_key_for_key(visit, demultiplexer):
     await value.adelete()
     deleted = await client.text()
 
-    head, tail = '{"stream":"intval","payload":{"action":', '"model":"live_edit.integervalue"}}'
+    head, tail = '{"stream":"intval","payload":{"action":', '"model":"example.integervalue"}}'
     assert created == f'{head}"create","pk":{pk},"data":{{"name":"ä€😀","value":1}},{tail}'
     assert updated == f'{head}"update","pk":{pk},"data":{{"name":"ä€😀","value":2}},{tail}'
     assert deleted == f'{head}"delete","pk":{pk},"data":{{"name":"ä€😀","value":2}},{tail}'
@@ -188,7 +188,7 @@ async def test_a_row_is_created_from_the_browser_without_an_answer(visit):
         "action": "create",
         "pk": value.pk,
         "data": {"name": "a", "value": 1},
-        "model": "live_edit.integervalue",
+        "model": "example.integervalue",
     }
     assert await client.heard_nothing()
 
@@ -367,7 +367,7 @@ async def test_more_changes_than_can_be_told_send_the_client_to_come_back(visit,
     settings.CHANNELS_DATABINDING = {"reset_above": 2}
     client = await old(visit, example())
 
-    elsewhere("INSERT INTO live_edit_integervalue (name, value) VALUES ('a', 1), ('b', 1), ('c', 1)")
+    elsewhere("INSERT INTO example_integervalue (name, value) VALUES ('a', 1), ('b', 1), ('c', 1)")
     closed = await client.visitor.communicator.receive_output(10)
 
     assert closed["type"] == "websocket.close"
@@ -505,11 +505,11 @@ async def test_the_instance_knows_who_does_what_to_which_row(visit):
 
 
 async def test_a_model_by_its_name_is_the_model(visit):
-    client = await old(visit, binding(model="live_edit.IntegerValue"))
+    client = await old(visit, binding(model="example.IntegerValue"))
 
     await IntegerValue.objects.acreate(name="a", value=1)
 
-    assert (await client.payload())["model"] == "live_edit.integervalue"
+    assert (await client.payload())["model"] == "example.integervalue"
 
 
 async def test_excluded_fields_are_neither_sent_nor_written(visit):

@@ -10,12 +10,11 @@ from django.http import Http404
 
 from channels_databinding import demultiplexer as module
 from channels_databinding.demultiplexer import WebsocketDemultiplexer
-from live_edit.bindings import IntegerValueBinding
-from live_edit.consumers import Demultiplexer as LiveEdit
-from live_edit.models import IntegerValue
-from liveblog.consumers import Demultiplexer as Liveblog
-from liveblog.models import Liveblog as Blog
-from liveblog.models import Post
+from example.bindings import IntegerValueBinding
+from example.consumers import Posts as Liveblog
+from example.consumers import Values as LiveEdit
+from example.models import IntegerValue, Post
+from example.models import Liveblog as Blog
 
 
 async def closing(visitor):

@@ -11,11 +11,10 @@ from django.db import connection
 
 from channels_databinding.binding import BINDINGS
 from channels_databinding.checks import check_bindings
-from live_edit.consumers import Demultiplexer as LiveEdit
-from live_edit.models import IntegerValue
-from liveblog.consumers import Demultiplexer as Liveblog
-from liveblog.models import Liveblog as Blog
-from liveblog.models import Post
+from example.consumers import Posts as Liveblog
+from example.consumers import Values as LiveEdit
+from example.models import IntegerValue, Post
+from example.models import Liveblog as Blog
 
 ROOT = Path(__file__).parents[2]
 DOCS = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
@@ -31,7 +30,7 @@ def blocks(kind):
 
 
 class Bindings(Liveblog):
-    """Both demos on one socket."""
+    """Both bindings on one socket."""
 
     consumers = {**Liveblog.consumers, **LiveEdit.consumers}
     connection_groups = LiveEdit.connection_groups
@@ -42,7 +41,7 @@ def set_the_scene():
     for model in (IntegerValue, Post, Blog):
         model.objects.all().delete()
     with connection.cursor() as cursor:  # so that the pks are those of the page
-        cursor.execute("UPDATE sqlite_sequence SET seq = 0 WHERE name IN ('live_edit_integervalue', 'liveblog_post')")
+        cursor.execute("UPDATE sqlite_sequence SET seq = 0 WHERE name IN ('example_integervalue', 'example_post')")
     Blog.objects.create(pk=3, name="The final", slug="final")
     Post.objects.create(liveblog_id=3, body="Kick-off", published=True)
     return User.objects.create(username="alice", is_staff=True)
@@ -89,7 +88,7 @@ async def test_a_conversation_goes_as_the_page_tells(visit, who, conversation):
 def test_a_python_block_runs(_, code):
     declared = list(BINDINGS)
 
-    exec(code, {"__name__": "docs"})
+    exec(code, {"__name__": "example.bindings", "__package__": "example"})
 
     new = BINDINGS[len(declared) :]
     problems = [problem for problem in check_bindings() if problem.obj in new]

@@ -11,8 +11,8 @@ from django.db import connection
 from channels_databinding import journal
 from channels_databinding.hub import Hub
 from channels_databinding.models import Entry, State
-from live_edit.consumers import Demultiplexer as LiveEdit
-from live_edit.models import IntegerValue
+from example.consumers import Values as LiveEdit
+from example.models import IntegerValue
 
 
 def names(frames):
@@ -61,7 +61,7 @@ async def test_a_reset_is_told_and_the_subscription_hears_no_more_until_it_asks(
     browser = await visit(LiveEdit)
     await browser.subscribe("intval")
 
-    await Entry.objects.acreate(table="live_edit_integervalue", op="reset")
+    await Entry.objects.acreate(table="example_integervalue", op="reset")
     reset = await browser.hear()
     await IntegerValue.objects.acreate(name="a", value=1)
     assert await browser.hears_nothing()
@@ -74,7 +74,7 @@ async def test_a_reset_is_told_and_the_subscription_hears_no_more_until_it_asks(
 async def test_a_client_of_1_x_is_told_no_reset_and_sent_to_come_back(visit):
     browser = await visit(LiveEdit)
 
-    await Entry.objects.acreate(table="live_edit_integervalue", op="reset")
+    await Entry.objects.acreate(table="example_integervalue", op="reset")
 
     assert await browser.communicator.receive_output(10) == {"type": "websocket.close", "code": 1012}
 
@@ -83,7 +83,7 @@ async def test_a_cursor_from_before_a_reset_leads_to_a_snapshot(visit):
     browser = await visit(LiveEdit)
     _, ack = await browser.subscribe("intval")
     await browser.leave()
-    await Entry.objects.acreate(table="live_edit_integervalue", op="reset")
+    await Entry.objects.acreate(table="example_integervalue", op="reset")
 
     back = await visit(LiveEdit)
     told, _ = await back.subscribe("intval", since=ack["cursor"])

@@ -266,7 +266,7 @@ def test_a_migration_that_fails_leaves_the_tables_as_they_were_and_their_trigger
 
     assert elsewhere("SELECT sql FROM sqlite_master WHERE type = 'table' ORDER BY name") == tables
     assert elsewhere(LAB_TRIGGERS) == []
-    assert elsewhere("SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'liveblog_post'") == [
+    assert elsewhere("SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'example_post'") == [
         (5,)
     ]
     assert not install.is_migrating()  # whoever took them off is gone
@@ -483,7 +483,7 @@ def test_a_bound_table_can_go_and_come_back(first_release, tmp_path):
         assert len(shop.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall()) == 5
 
 
-@pytest.mark.parametrize("app", ["liveblog", "auth"])
+@pytest.mark.parametrize("app", ["example", "auth"])
 def test_migrating_another_app_leaves_the_triggers_on(transactional_db, app):
     class Migration:
         app_label = app

@@ -2,11 +2,10 @@
 
 from django.contrib.auth.models import User
 
-from live_edit.consumers import Demultiplexer as LiveEdit
-from live_edit.models import IntegerValue
-from liveblog.consumers import Demultiplexer as Liveblog
-from liveblog.models import Liveblog as Blog
-from liveblog.models import Post
+from example.consumers import Posts as Liveblog
+from example.consumers import Values as LiveEdit
+from example.models import IntegerValue, Post
+from example.models import Liveblog as Blog
 
 
 async def test_a_save_is_heard_by_everybody_in_the_group(visit):
@@ -15,7 +14,7 @@ async def test_a_save_is_heard_by_everybody_in_the_group(visit):
     value = await IntegerValue.objects.acreate(name="a", value=1)
 
     data = {"name": "a", "value": 1}
-    payload = {"action": "create", "pk": value.pk, "data": data, "model": "live_edit.integervalue"}
+    payload = {"action": "create", "pk": value.pk, "data": data, "model": "example.integervalue"}
     assert await one.hear() == await two.hear() == {"stream": "intval", "payload": payload}
 
 

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
 from channels_databinding.hub import Hub
-from liveblog.models import Liveblog, Post
+from example.models import Liveblog, Post
 from world.browser import Collection
 from world.schedule import World
 from world.server import STREAM, VIEWS, Demultiplexer
@@ -76,15 +76,15 @@ db = sqlite3.connect(file, isolation_level=None, timeout=20)
 for n in range(1_000):
     db.execute("BEGIN IMMEDIATE")
     for _ in range(r.choice([1, 1, 3])):
-        blog, one = r.choice([1, 2, 3]), "(SELECT id FROM liveblog_post ORDER BY random() LIMIT 1)"
+        blog, one = r.choice([1, 2, 3]), "(SELECT id FROM example_post ORDER BY random() LIMIT 1)"
         match r.choice(["insert", "move", "move", "move", "delete"]):
             case "insert":
-                db.execute("INSERT INTO liveblog_post (liveblog_id, body, published, created, updated) "
+                db.execute("INSERT INTO example_post (liveblog_id, body, published, created, updated) "
                            "VALUES (?, ?, 0, '2000-01-01', '2000-01-01')", (blog, f"{name}{n}"))
             case "move":
-                db.execute(f"UPDATE liveblog_post SET liveblog_id = ?, body = ? WHERE id = {one}", (blog, f"{name}{n}"))
+                db.execute(f"UPDATE example_post SET liveblog_id = ?, body = ? WHERE id = {one}", (blog, f"{name}{n}"))
             case "delete":
-                db.execute(f"DELETE FROM liveblog_post WHERE id = {one}")
+                db.execute(f"DELETE FROM example_post WHERE id = {one}")
     db.execute(r.choice(["COMMIT", "COMMIT", "COMMIT", "ROLLBACK"]))
 """
 

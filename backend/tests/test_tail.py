@@ -5,7 +5,7 @@ import pytest
 from channels_databinding import journal
 from channels_databinding.models import State
 from channels_databinding.tail import Tail
-from live_edit.models import IntegerValue
+from example.models import IntegerValue
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from django.db import transaction
 from channels_databinding.binding import WebsocketBinding
 from channels_databinding.demultiplexer import WebsocketDemultiplexer
 from channels_databinding.models import Ref
-from liveblog.consumers import Demultiplexer as Liveblog
-from liveblog.models import Liveblog as Blog
-from liveblog.models import Post
+from example.consumers import Posts as Liveblog
+from example.models import Liveblog as Blog
+from example.models import Post
 
 
 @pytest.fixture

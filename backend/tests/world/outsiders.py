@@ -7,7 +7,7 @@ from django.db.models import F, TextField, Value
 from django.db.models.functions import Cast, Concat
 
 from channels_databinding.models import Entry, State
-from liveblog.models import Post
+from example.models import Post
 
 
 class Undo(Exception):
@@ -90,16 +90,16 @@ class Outsiders:
     def renumber(self, pk, blog):
         # To a key that no row ever had: the rules of `ref` are for keys that are not used again.
         self.sql(
-            """UPDATE liveblog_post SET body = %s,
-               id = (SELECT seq + 1 FROM sqlite_sequence WHERE name = 'liveblog_post') WHERE id = %s""",
+            """UPDATE example_post SET body = %s,
+               id = (SELECT seq + 1 FROM sqlite_sequence WHERE name = 'example_post') WHERE id = %s""",
             self.body(),
             pk,
         )
-        self.sql("UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = 'liveblog_post'")
+        self.sql("UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = 'example_post'")
 
     def replace(self, pk, blog):
         self.sql(
-            """REPLACE INTO liveblog_post (id, liveblog_id, body, published, created, updated)
+            """REPLACE INTO example_post (id, liveblog_id, body, published, created, updated)
                VALUES (%s, %s, %s, 0, '2000-01-01', '2000-01-01')""",
             pk,
             blog,
@@ -118,7 +118,7 @@ class Outsiders:
     def behind_its_back(self, r):
         """Commit something from another connection while a reader has begun."""
         self.truth.file.execute(
-            "UPDATE liveblog_post SET liveblog_id = ?, body = ? WHERE id = (SELECT max(id) FROM liveblog_post)",
+            "UPDATE example_post SET liveblog_id = ?, body = ? WHERE id = (SELECT max(id) FROM example_post)",
             (r.choice([1, 2, 3]), self.body()),
         )
 
@@ -129,7 +129,7 @@ class Outsiders:
             self.change(r)
             Entry.objects.filter(id__gt=before).delete()
             if r.random() < 0.5:
-                Entry.objects.create(table="liveblog_post", op="reset")
+                Entry.objects.create(table="example_post", op="reset")
             else:
                 self.n += 1
                 State.objects.filter(key="epoch").update(value=f"epoch{self.n}")

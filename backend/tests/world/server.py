@@ -8,7 +8,7 @@ from django.core.exceptions import PermissionDenied
 
 from channels_databinding import WebsocketBinding, WebsocketDemultiplexer
 from channels_databinding.hub import Hub
-from liveblog.models import Post
+from example.models import Post
 
 from .truth import LETTERS
 

@@ -8,12 +8,12 @@ from django.db import connection
 
 LETTERS = {1: "a", 2: "b", 3: "c"}  # live blogs, and the groups of their posts
 CLEAN = """
-    DELETE FROM liveblog_post; DELETE FROM liveblog_liveblog; DELETE FROM channels_databinding_journal;
+    DELETE FROM example_post; DELETE FROM example_liveblog; DELETE FROM channels_databinding_journal;
     DELETE FROM channels_databinding_ref; DELETE FROM channels_databinding_mark;
-    DELETE FROM sqlite_sequence WHERE name IN ('liveblog_post', 'channels_databinding_journal');
+    DELETE FROM sqlite_sequence WHERE name IN ('example_post', 'channels_databinding_journal');
     UPDATE channels_databinding_state SET value = '0' WHERE key = 'floor';
     UPDATE channels_databinding_state SET value = 'first' WHERE key = 'epoch';
-    INSERT INTO liveblog_liveblog (id, name, slug) VALUES (1, 'a', 'a'), (2, 'b', 'b'), (3, 'c', 'c');
+    INSERT INTO example_liveblog (id, name, slug) VALUES (1, 'a', 'a'), (2, 'b', 'b'), (3, 'c', 'c');
 """
 
 
@@ -63,7 +63,7 @@ class Truth:
 
     def note(self, execute):
         """Read the table, inside somebody's transaction or outside, and note who may have seen its rows."""
-        rows = execute("SELECT id, liveblog_id, body, published FROM liveblog_post ORDER BY id").fetchall()
+        rows = execute("SELECT id, liveblog_id, body, published FROM example_post ORDER BY id").fetchall()
         table = {pk: {"liveblog": blog, "body": body, "published": bool(on)} for pk, blog, body, on in rows}
         for pk, data in table.items():
             self.been[pk] |= groups_of(data)
