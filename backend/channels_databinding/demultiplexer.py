@@ -13,13 +13,13 @@ from typing import Any, ClassVar, Final
 from channels.consumer import AsyncConsumer
 from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist, PermissionDenied
 from django.db.models import Model
-from django.http import Http404
+from django.http import Http404, HttpRequest
 
-from . import cursor, protocol, writes
+from . import cursor, protocol, subscriptions, writes
 from .binding import as_groups, call, call_with
 from .hub import Hub
 from .outbox import Outbox, Send
-from .protocol import BadFrame, Refused, Request, decode, frame, read_params
+from .protocol import BadFrame, Refused, Request, decode, frame, name_params, read_params
 from .rows import Audience, Binding, visible_groups
 from .sessions import current, identity
 from .subscriptions import Key, Member
@@ -66,6 +66,25 @@ class WebsocketDemultiplexer(AsyncConsumer):
                     f"{binding.stream!r}. Use the same name for both."
                 )
         return super().as_asgi(**initkwargs)
+
+    @classmethod
+    def snapshot(
+        cls, request: HttpRequest, stream: str, url_kwargs: Mapping[str, Any] | None = None, /, **params: Any
+    ) -> dict[str, Any]:
+        """Return the rows that a subscribe from this request's page would be told, and where they stand, for the page
+        to carry: `{"rows": [{"pk": 1, "data": {…}}, …], "cursor": "…"}`.
+
+        The client goes on from there: nothing is read twice, nothing missed. `url_kwargs` are those of the socket's
+        route. Raises what `connect`, `connection_groups` and `subscription_groups` raise. It reads in a transaction of
+        its own, so it cannot be called within one.
+        """
+        socket = cls()
+        socket.user, session = request.user, getattr(request, "session", None)
+        socket.scope = {"user": socket.user, "session": session, "url_route": {"kwargs": url_kwargs or {}}}
+        binding, groups = cls.consumers[stream], socket._connect(url_kwargs or {})
+        if params:
+            groups = socket._groups_for(binding, params)
+        return subscriptions.snapshot(Key(binding, name_params(params, stream), groups))
 
     # ---- hooks
 
@@ -275,17 +294,20 @@ class WebsocketDemultiplexer(AsyncConsumer):
             self.hub.leave(member)
 
     def _subscription_groups(self, binding: Binding, params: str) -> Audience:
-        bound = binding()
         asked = read_params(params)
         try:
-            inspect.signature(bound.subscription_groups).bind(self.user, **asked)
+            inspect.signature(binding().subscription_groups).bind(self.user, **asked)
         except TypeError as error:
             raise Refused("bad_params", f"This stream does not take these params: {error}.") from None
         try:
-            bound.user = current(self.user)
-            return as_groups(call(bound.subscription_groups, bound.user, **asked))
+            return self._groups_for(binding, asked)
         except (PermissionDenied, Http404, ObjectDoesNotExist) as error:
             raise Refused("forbidden", str(error) or "You may not see this.") from None
+
+    def _groups_for(self, binding: Binding, params: Mapping[str, Any]) -> Audience:
+        bound = binding()
+        bound.user = current(self.user)
+        return as_groups(call(bound.subscription_groups, bound.user, **params))
 
     def _cursor(self) -> str | None:
         """Return a cursor good for every live subscription of this socket, None without one."""

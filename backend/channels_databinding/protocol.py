@@ -127,10 +127,10 @@ def _request(frame: dict[str, Any], ref: str | None) -> Request:
         raise BadFrame("bad_frame", 'A frame has a "stream", a string.')
     if not isinstance(payload, dict) or not isinstance(payload.get("action"), str):
         raise BadFrame("bad_frame", 'A frame has a "payload", an object with an "action".')
-    return Request(stream=stream, payload=payload, params=_identity(params, stream), ref=ref)
+    return Request(stream=stream, payload=payload, params=name_params(params, stream), ref=ref)
 
 
-def _identity(params: object, stream: str) -> str:
+def name_params(params: object, stream: str) -> str:
     """Return the name of one subscription within its stream, `""` for none. Raises BadFrame(bad_params)."""
     if params is None or params == {}:
         return ""

@@ -19,7 +19,7 @@ from .differ import RowChange, diff
 from .journal import Batch, Moment
 from .outbox import Outbox
 from .past import Unclear
-from .protocol import frame
+from .protocol import frame, plain
 from .rows import Audience, Binding, readable, row_payload, visible_groups
 
 logger = logging.getLogger(__name__)
@@ -152,6 +152,13 @@ def catch_up(key: Key, since: str | None) -> CatchUp:
             else:
                 return CatchUp(_missed(key, missed.get(key.groups, []), now), now.position, now.epoch)
         return CatchUp(tuple(_snapshot(key)), now.position, now.epoch)
+
+
+def snapshot(key: Key) -> dict[str, Any]:
+    """Return `{"rows": [{"pk": …, "data": …}, …], "cursor": …}`, each value as a browser reads it from a frame."""
+    with journal.moment() as now:
+        rows = plain(list(_rows(key)))
+        return {"rows": rows, "cursor": cursor.seal(now.epoch, now.position, [key.fingerprint])}
 
 
 def _missed(key: Key, changes: list[RowChange], now: Moment) -> tuple[str, ...]:

@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.http import Http404
+from django.test import RequestFactory
 
 from channels_databinding import demultiplexer as module
 from channels_databinding.demultiplexer import WebsocketDemultiplexer
@@ -307,3 +308,72 @@ async def test_who_is_logged_out_elsewhere_is_closed(visit, monkeypatch, how):
 
     assert await closing(browser) == 4409
     assert await stays.hears_nothing()
+
+
+# ---- rows in the page
+
+
+def page(user=None):
+    """Return the request of a page that `user` opens."""
+    request = RequestFactory().get("/")
+    request.user, request.session = user or AnonymousUser(), None
+    return request
+
+
+@sync_to_async
+def rows_in_page(demultiplexer, stream, user=None, **params):
+    return demultiplexer.snapshot(page(user), stream, **params)
+
+
+async def test_a_page_carries_the_rows_that_a_subscribe_would_be_told(visit):
+    blog = await Blog.objects.acreate(name="b", slug="b")
+    await Post.objects.acreate(liveblog=blog, body="draft")
+    await Post.objects.acreate(liveblog=blog, body="Kick-off", published=True)
+    alice = await User.objects.acreate(username="alice", is_staff=True)
+
+    for user in (alice, None):
+        carried = await rows_in_page(Liveblog, "posts", user, liveblog=blog.pk)
+        told, _ = await (await visit(Liveblog, user)).subscribe("posts", liveblog=blog.pk)
+        assert carried["rows"] == told[0]["payload"]["rows"]
+
+
+async def test_who_comes_with_a_page_is_told_just_what_was_changed_since(visit):
+    await IntegerValue.objects.acreate(name="a", value=1)
+    carried = await rows_in_page(LiveEdit, "intval")
+    b = await IntegerValue.objects.acreate(name="b", value=2)
+
+    told, _ = await (await visit(LiveEdit)).subscribe("intval", since=carried["cursor"])
+
+    assert [row["data"]["name"] for row in carried["rows"]] == ["a"]
+    assert [(frame["payload"]["action"], frame["payload"]["pk"]) for frame in told] == [("create", b.pk)]
+
+
+async def test_a_page_is_refused_what_a_socket_is(transactional_db):
+    class Closed(LiveEdit):
+        def connect(self):
+            raise PermissionDenied("Not you.")
+
+    with pytest.raises(PermissionDenied, match="Not you"):
+        await rows_in_page(Closed, "intval")
+    with pytest.raises(Http404, match="There is no live blog 12345"):
+        await rows_in_page(Liveblog, "posts", liveblog=12345)
+
+
+async def test_a_page_gives_the_url_arguments_of_its_socket(transactional_db):
+    class Rooms(LiveEdit):
+        def connection_groups(self, room):
+            return ["intval-updates"] if room == "open" else []
+
+    await IntegerValue.objects.acreate(name="a", value=1)
+
+    for room, rows in (("open", 1), ("closed", 0)):
+        carried = await sync_to_async(Rooms.snapshot)(page(), "intval", {"room": room})
+        assert len(carried["rows"]) == rows
+
+
+async def test_what_a_page_carries_is_what_a_browser_reads_from_a_frame(transactional_db):
+    await IntegerValue.objects.acreate(pk=(1 << 53) + 1, name="a", value=1)
+
+    carried = await rows_in_page(LiveEdit, "intval")
+
+    assert carried["rows"] == [{"pk": str((1 << 53) + 1), "data": {"name": "a", "value": 1}}]

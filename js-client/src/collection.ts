@@ -3,9 +3,10 @@
  *  What a page holds: the rows of a subscription in the order it wants, and the three things it can do to them.
  */
 
+import type { Liveness } from './liveness.ts'
 import { type Pk, WriteError } from './protocol.ts'
 import type { AnyRow, RowExtras } from './rows.ts'
-import type { Liveness, Subscription } from './subscription.ts'
+import type { Subscription } from './subscription.ts'
 
 /** A row as it is on the screen. Frozen: change it by `update`. */
 export type Row<T extends object> = Readonly<T> & RowExtras

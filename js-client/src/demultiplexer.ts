@@ -16,6 +16,7 @@ import {
   type Params,
   type Pk,
   REFUSALS,
+  type Snapshot,
   subscriptionName,
   WriteError,
 } from './protocol.ts'
@@ -34,6 +35,8 @@ export interface CollectionOptions<T extends object> {
   readonly params?: Params
   /** Default: by `$pk`, so what is new comes last. */
   readonly order?: Order<T>
+  /** The rows that the page came with, from the server's `Demultiplexer.snapshot`. */
+  readonly initial?: Snapshot
 }
 
 export class Demultiplexer {
@@ -63,13 +66,14 @@ export class Demultiplexer {
   /** The rows of `stream`. Nothing is sent before somebody subscribes or writes.
    *  Collections of the same stream and params share one subscription on the wire, whatever their order. */
   collection<T extends object = Data>(stream: string, options: CollectionOptions<T> = {}): Collection<T> {
-    const { params = {}, order = '$pk' } = options
+    const { params = {}, order = '$pk', initial } = options
     const name = subscriptionName(stream, params)
     let subscription = this.#subscriptions.get(name)
     if (!subscription) {
       subscription = new Subscription(name, stream, { ...params }, this.#wire)
       this.#subscriptions.set(name, subscription)
     }
+    if (initial) subscription.carry(initial)
     return new Collection(subscription, order)
   }
 

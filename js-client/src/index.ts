@@ -15,10 +15,10 @@ export type { Collection, Order, Row, Target } from './collection.ts'
 export type { State, Status } from './connection.ts'
 export type { CollectionOptions } from './demultiplexer.ts'
 export type { Environment } from './environment.ts'
-export { type Data, type ErrorCode, type Params, type Pk, WriteError } from './protocol.ts'
+export { type Data, type ErrorCode, type Params, type Pk, type Snapshot, WriteError } from './protocol.ts'
 export type { Readable } from './store.ts'
 export type { RowExtras } from './rows.ts'
-export type { Liveness } from './subscription.ts'
+export type { Liveness } from './liveness.ts'
 
 /** One connection to the server; everything else comes from it. */
 export type Socket = Pick<Demultiplexer, 'status' | 'collection' | 'close'>

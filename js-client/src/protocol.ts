@@ -1,4 +1,4 @@
-/** **protocol** → backoff → store → environment → connection → writes → rows → subscription → collection → demultiplexer
+/** **protocol** → backoff → store → environment → connection → writes → rows → liveness → subscription → collection → demultiplexer
  *
  *  The frames of the wire, version 1: what they are called, encode, decode. Pure.
  *  Its twin is `channels_databinding/protocol.py`; the page both obey is `docs/protocol.md`.
@@ -13,6 +13,12 @@ export type Data = Readonly<Record<string, unknown>>
 
 /** Together with the stream it names one subscription. `{}` stands for the groups the server gave at connect. */
 export type Params = Readonly<Record<string, string | number | boolean>>
+
+/** The rows of one subscription, and where they stand: what `Demultiplexer.snapshot` gives a page to carry. */
+export interface Snapshot {
+  readonly rows: readonly { readonly pk: Pk; readonly data: Data }[]
+  readonly cursor: string
+}
 
 const ERROR_CODES = [
   'bad_frame',
@@ -69,7 +75,7 @@ export type Change = {
 /** What the server says, once decoded. A single change arrives as `changes` too. */
 export type Frame =
   | { action: 'changes'; subscription: string; changes: readonly Change[]; cursor: string | undefined }
-  | { action: 'snapshot'; subscription: string; first: boolean; rows: readonly { pk: Pk; data: Data }[] }
+  | { action: 'snapshot'; subscription: string; first: boolean; rows: Snapshot['rows'] }
   | { action: 'reset'; subscription: string; reason: string }
   | { action: 'ack'; stream: string; ref: string; pk: Pk | undefined; cursor: string | undefined }
   | { action: 'error'; ref: string; error: WriteError }

@@ -1,4 +1,4 @@
-/** … connection → writes → **subscription** → collection → demultiplexer
+/** … connection → writes → rows → liveness → **subscription** → collection → demultiplexer
  *
  *  The rows of one stream and params: what the server has told, with the unsettled writes laid on top.
  *  Every collection that asks for the same stream and params shares it.
@@ -6,16 +6,19 @@
 
 import { delayMs } from './backoff.ts'
 import type { Environment } from './environment.ts'
-import { type Frame, newRef, type Outgoing, type Params, type Pk, WriteError } from './protocol.ts'
+import { type Cause, type Liveness, MOVES } from './liveness.ts'
+import {
+  type Frame,
+  newRef,
+  type Outgoing,
+  type Params,
+  type Pk,
+  type Snapshot,
+  WriteError,
+} from './protocol.ts'
 import { type AnyRow, type RowExtras, Rows, type Told } from './rows.ts'
 import { Store } from './store.ts'
 import type { Intent, Write, Writes } from './writes.ts'
-
-/** - `idle`: nobody looks, or the server refused (then there is an error).
- *  - `loading`: asked for, not complete yet.
- *  - `live`: complete, and every change is heard.
- *  - `stale`: was complete, is no longer followed. It catches up as soon as it can. */
-export type Liveness = 'idle' | 'loading' | 'live' | 'stale'
 
 export interface View {
   /** In no order. */
@@ -23,15 +26,6 @@ export interface View {
   readonly status: Liveness
   /** Why the server refused the subscription, or null. */
   readonly error: WriteError | null
-}
-
-type Cause = 'woken' | 'caught up' | 'lost' | 'reset' | 'refused' | 'asleep'
-
-const MOVES: Record<Liveness, Partial<Record<Cause, Liveness>>> = {
-  idle: { woken: 'loading', refused: 'idle' },
-  loading: { 'caught up': 'live', refused: 'idle', asleep: 'idle' },
-  live: { lost: 'stale', reset: 'stale', refused: 'idle', asleep: 'idle' },
-  stale: { 'caught up': 'live', refused: 'idle', asleep: 'idle' },
 }
 
 const FORBIDDEN = ['forbidden', 'You may no longer read these rows.'] as const
@@ -86,6 +80,15 @@ export class Subscription {
       stop()
       if (!this.#view.watched) this.#doze()
     }
+  }
+
+  /** The page came with these rows: they are on the screen at once, and only what was changed since is asked for.
+   *  Rows that the server has told already are newer. */
+  carry({ rows, cursor }: Snapshot): void {
+    if (this.#status !== 'idle' || this.#cursor !== undefined) return
+    this.#rows.learn([{ action: 'snapshot', subscription: this.name, first: true, rows }])
+    this.#cursor = cursor
+    this.#draw()
   }
 
   /** It is on the screen, and leaves as soon as it may. Resolves when it is settled.
@@ -190,7 +193,7 @@ export class Subscription {
     const { writes } = this.#wire
     if (writes.closed) return this.refuse(writes.closed)
     this.#error = null
-    this.#move('woken')
+    this.#move(this.#cursor === undefined ? 'woken' : 'carried')
     this.#draw()
     if (this.#wire.open()) this.ask()
   }

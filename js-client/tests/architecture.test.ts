@@ -9,6 +9,7 @@ const ORDER = [
   'connection',
   'writes',
   'rows',
+  'liveness',
   'subscription',
   'collection',
   'demultiplexer',

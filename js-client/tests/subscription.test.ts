@@ -17,6 +17,66 @@ const done = ({ ref }: Said, cursor?: string) => ({
   payload: { action: 'ack' },
 })
 
+describe('rows that the page came with', () => {
+  const initial = { rows: [post(1, 'a'), post(2, 'b')], cursor: 'page' }
+
+  function open() {
+    const { browser, socket } = visit()
+    const posts = socket.collection<{ body: string }>('posts', { params, initial })
+    const seen: string[] = []
+    const look = () => seen.push(`${posts.status} ${bodies(posts)}`)
+    look()
+    posts.subscribe(look)
+    browser.wire.open()
+    return { browser, socket, posts, seen }
+  }
+
+  test('they show before there is a connection, and only what was changed since is asked for', () => {
+    const { browser, posts, seen } = open()
+
+    expect(seen).toEqual(['idle a b', 'stale a b'])
+    expect(browser.wire.last().payload).toEqual({ action: 'subscribe', since: 'page' })
+    browser.wire.tell(change('update', post(2, 'c')))
+    browser.wire.tell(done(browser.wire.last(), 'c1'))
+    expect(`${posts.status} ${bodies(posts)}`).toBe('live a c')
+  })
+
+  test('a row stays the same object when the server has nothing new to tell', () => {
+    const { browser, posts } = open()
+    const before = [...posts.rows]
+
+    browser.wire.tell(done(browser.wire.last(), 'c1'))
+
+    expect(posts.rows.every((row, index) => row === before[index])).toBe(true)
+  })
+
+  test('a server that cannot go on from there tells all rows', () => {
+    const { browser, posts } = open()
+
+    browser.wire.snapshot([post(3, 'new')])
+
+    expect(bodies(posts)).toBe('new')
+  })
+
+  test('they do not replace what the server has told since', () => {
+    const { browser, socket, posts } = open()
+    browser.wire.snapshot([post(3, 'new')])
+
+    socket.collection('posts', { params, initial })
+
+    expect(bodies(posts)).toBe('new')
+  })
+
+  test('an own write lies on top of them', () => {
+    const { browser, posts } = open()
+
+    void posts.update(1, { body: 'mine' })
+
+    expect(bodies(posts)).toBe('mine* b')
+    expect(browser.wire.last('update').payload.pk).toBe(1)
+  })
+})
+
 describe('waking and sleeping', () => {
   test('the first listener wakes it, the last one lets it sleep after a second', () => {
     const { browser, posts } = visit()
