@@ -51,7 +51,7 @@ class Screen:
 
     @property
     def connection(self):
-        return self.page.get_by_role("complementary", name="Connection").get_by_role("status")
+        return self.page.get_by_role("complementary", name="Connection").get_by_role("status").first
 
     # ---- a live blog
 

@@ -1,5 +1,7 @@
 """Two people, one live blog."""
 
+import re
+
 from playwright.sync_api import expect
 
 from machine import rows
@@ -17,7 +19,7 @@ def test_a_post_shows_in_the_other_browser(visit):
     bob.shows("Goal!")
     alice.shows_settled("Goal!")
     for screen in (alice, bob):
-        expect(screen.posts.first).to_contain_text("Goal!")
+        expect(screen.posts.nth(1)).to_contain_text("Goal!")  # below the one that is pinned
 
 
 def test_an_edit_shows_in_the_other_browser(visit):
@@ -79,6 +81,55 @@ def test_a_moved_post_leaves_one_page_and_enters_the_other(visit):
     assert [change["action"] for change in reader_of_the_other.frames.changes()] == ["create"]
 
 
+def test_a_pinned_post_goes_to_the_top_and_back(visit):
+    alice, bob = visit("alice"), visit("bob")
+
+    alice.press(KICK_OFF, "Pin")
+    for screen in (alice, bob):
+        expect(screen.post(KICK_OFF).get_by_text("Pinned")).to_be_visible()
+        expect(screen.posts.first).to_contain_text(KICK_OFF)
+
+    alice.press(KICK_OFF, "Unpin")
+    for screen in (alice, bob):
+        expect(screen.post(KICK_OFF).get_by_text("Pinned")).to_be_hidden()
+        expect(screen.posts.first).to_contain_text("How to follow")
+
+
+def test_a_like_of_anybody_counts_on_every_screen(visit, database):
+    alice, nobody = visit("alice"), visit("nobody")
+    nobody.mark()
+
+    for _ in range(3):
+        nobody.press(KICK_OFF, "Like")
+
+    for screen in (alice, nobody):
+        expect(screen.post(KICK_OFF).get_by_role("button", name="Like")).to_have_text(re.compile(r"\b8$"))
+    assert rows(database, "SELECT likes FROM liveblog_post WHERE body LIKE ?", f"{KICK_OFF}%") == [(8,)]
+    assert nobody.is_marked()
+
+
+def test_a_like_that_cannot_be_sent_says_so(visit, line):
+    nobody = visit("nobody", at=line.url)
+
+    line.cut()
+    nobody.press(KICK_OFF, "Like")
+
+    expect(nobody.post(KICK_OFF).get_by_role("alert")).to_contain_text("could not be sent")
+
+
+def test_text_is_shown_as_text(visit):
+    alice, bob = visit("alice"), visit("bob")
+
+    alice.write("<img src=x onerror=alert(1)> & <b>bold</b>\n\nSecond paragraph,\nsecond line.")
+
+    for screen in (alice, bob, visit("bob")):
+        post = screen.post("Second paragraph")
+        expect(post.get_by_role("paragraph").filter(has_text="onerror")).to_have_text(
+            "<img src=x onerror=alert(1)> & <b>bold</b>"
+        )
+        expect(post.get_by_role("paragraph").filter(has_text="second line")).to_have_count(1)
+
+
 def test_who_is_not_logged_in_reads_along_and_has_nothing_to_write_with(visit):
     alice, nobody = visit("alice"), visit("nobody")
 
@@ -87,7 +138,7 @@ def test_who_is_not_logged_in_reads_along_and_has_nothing_to_write_with(visit):
     nobody.shows(KICK_OFF, "Goal!")
     nobody.lacks(DRAFT)
     expect(nobody.page.get_by_role("textbox")).to_have_count(0)
-    expect(nobody.posts.get_by_role("button")).to_have_count(0)
+    expect(nobody.post(KICK_OFF).get_by_role("button")).to_have_count(1)  # to like it
 
 
 def test_drafts_never_reach_a_reader(visit):
@@ -200,5 +251,5 @@ def test_a_post_that_is_not_valid_is_taken_back_and_its_author_told_what_to_mend
     alice.write("Goal!")
 
     bob.shows("Goal!")
-    expect(alice.posts).to_have_count(6)
+    expect(alice.posts).to_have_count(7)
     assert [change["action"] for change in bob.frames.changes()] == ["create"]

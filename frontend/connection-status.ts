@@ -17,7 +17,15 @@ const REFUSED: Record<number, string> = {
   4409: 'You have been logged out. Log in, then load the page again.',
 }
 
-export default (Alpine: Alpine) =>
+declare module 'alpinejs' {
+  interface Stores {
+    /** How many changes of this person's own the server has not taken yet. Each page counts its own. */
+    unsent: { count: number }
+  }
+}
+
+export default (Alpine: Alpine) => {
+  Alpine.store('unsent', { count: 0 })
   Alpine.data('connectionStatus', () => ({
     shown: 'idle' as State,
 
@@ -41,6 +49,12 @@ export default (Alpine: Alpine) =>
     countdown() {
       if (this.shown !== 'waiting') return ''
       const { retryInS } = this.$connection
-      return retryInS ? `Next try in ${retryInS} s.` : 'Trying again…'
+      return retryInS ? `Reconnecting in ${retryInS} s.` : 'Reconnecting…'
+    },
+
+    unsent() {
+      const { count } = this.$store.unsent
+      return this.shown === 'online' || count === 0 ? '' : `Your unsent changes: ${count}.`
     },
   }))
+}

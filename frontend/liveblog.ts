@@ -3,13 +3,18 @@
 import Alpine from '@alpinejs/csp'
 import { connect, type Row, WriteError } from 'channels-databinding'
 import live, { type Live } from 'channels-databinding/alpine'
+import { arrivals } from './arrivals.ts'
 import connectionStatus from './connection-status.ts'
-import { reason, unsent } from './words.ts'
+import frames, { OverheardSocket } from './frames.ts'
+import { carried } from './snapshot.ts'
+import { reason } from './words.ts'
 
 interface Post {
   liveblog: number
   body: string
   published: boolean
+  pinned: boolean
+  likes: number
   created: string
 }
 
@@ -18,11 +23,17 @@ type PostRow = Row<Post>
 const today = new Intl.DateTimeFormat('en-GB', { timeStyle: 'short' })
 const before = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'short' })
 
-Alpine.plugin(live(connect('/ws/liveblog/')))
+const newPosts = (count: number) => (count === 1 ? '1 new post' : `${count} new posts`)
+
+Alpine.plugin(live(connect('/ws/liveblog/', { WebSocket: OverheardSocket })))
 Alpine.plugin(connectionStatus)
+Alpine.plugin(frames)
 
 Alpine.data('liveblog', () => ({
   posts: {} as Live<Post>,
+  shown: [] as readonly PostRow[],
+  arrivals: arrivals(),
+  announced: '',
   liveblog: 0,
 
   // the form above
@@ -43,15 +54,66 @@ Alpine.data('liveblog', () => ({
 
   init() {
     this.liveblog = Number(this.$root.dataset['liveblog'])
-    this.posts = this.$live<Post>('posts', { params: { liveblog: this.liveblog }, order: '-created' })
+    this.posts = this.$live<Post>('posts', {
+      params: { liveblog: this.liveblog },
+      order: ['-pinned', '-created'],
+      initial: carried('posts'),
+    })
+    this.follow()
+    this.$watch('posts.rows', () => this.follow())
+    window.addEventListener('scroll', () => this.isAway() || this.showWaiting(), { passive: true })
   },
 
   // ---- reading
+
+  /** The rows have changed. */
+  follow() {
+    const { rows } = this.posts
+    const arrived = new Set(this.arrivals.look(rows, this.isAway()))
+    const [first, ...others] = rows.filter(row => arrived.has(row.$key))
+    if (first) this.announced = others.length > 0 ? newPosts(arrived.size) : `New post: ${first.body}`
+    this.show()
+  },
+
+  show() {
+    const { waiting } = this.arrivals
+    this.shown = this.posts.rows.filter(row => !waiting.includes(row.$key))
+    this.$store.unsent.count = this.posts.rows.filter(row => row.$pending).length
+  },
+
+  /** Whether the reader is further down than the newest posts. */
+  isAway() {
+    return (this.$refs['list']?.getBoundingClientRect().top ?? 0) < 0
+  },
+
+  waitingText() {
+    return newPosts(this.arrivals.waiting.length)
+  },
+
+  showWaiting() {
+    if (this.arrivals.waiting.length === 0) return
+    this.arrivals.show()
+    this.show()
+  },
+
+  goToWaiting() {
+    this.showWaiting()
+    this.$refs['list']?.focus({ preventScroll: true })
+    this.$refs['list']?.scrollIntoView()
+  },
+
+  isFresh({ $key }: PostRow) {
+    return this.arrivals.fresh.includes($key)
+  },
 
   time({ created }: PostRow) {
     if (!created) return 'now'
     const time = new Date(created)
     return (time.toDateString() === new Date().toDateString() ? today : before).format(time)
+  },
+
+  paragraphs({ body }: PostRow) {
+    return body.trim().split(/\n{2,}/)
   },
 
   /** Why there is nothing to see, if that is so. */
@@ -60,11 +122,8 @@ Alpine.data('liveblog', () => ({
   },
 
   isEmpty() {
-    return this.posts.status === 'live' && this.posts.rows.length === 0
-  },
-
-  waiting() {
-    return unsent(this.posts.rows, this.$connection.state)
+    const { status, rows } = this.posts
+    return rows.length === 0 && (status === 'live' || status === 'stale')
   },
 
   problem({ $key }: PostRow) {
@@ -77,7 +136,7 @@ Alpine.data('liveblog', () => ({
     const { body, publish: published, liveblog } = this
     this.body = this.refused = ''
     try {
-      await this.posts.create({ liveblog, body, published })
+      await this.posts.create({ liveblog, body, published, pinned: false })
     } catch (error) {
       this.refused = reason(error)
       this.body ||= body // unless something new has been typed meanwhile
@@ -122,6 +181,29 @@ Alpine.data('liveblog', () => ({
     return this.attempt(post, () => this.posts.update(post, { published }))
   },
 
+  setPinned(post: PostRow, pinned: boolean) {
+    return this.attempt(post, () => this.posts.update(post, { pinned }))
+  },
+
+  likeUrl({ $pk }: PostRow) {
+    return `/liveblog/posts/${$pk}/like/`
+  },
+
+  /** An ordinary form. The number that it changes comes back like any other change. */
+  async like(post: PostRow, form: HTMLFormElement) {
+    this.problems[post.$key] = ''
+    try {
+      const { ok, type } = await fetch(form.action, {
+        method: 'POST',
+        body: new FormData(form),
+        redirect: 'manual',
+      })
+      if (!ok && type !== 'opaqueredirect') throw new TypeError('refused')
+    } catch {
+      this.problems[post.$key] = 'This could not be sent. Try again.'
+    }
+  },
+
   ask(post: PostRow, dialog: HTMLDialogElement) {
     this.subject = post
     dialog.showModal()
@@ -149,4 +231,7 @@ Alpine.data('liveblog', () => ({
   },
 }))
 
+// Alpine draws the posts anew, and whoever had the focus in one of them keeps it.
+const focused = document.activeElement?.id
 Alpine.start()
+if (focused) document.getElementById(focused)?.focus()

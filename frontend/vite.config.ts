@@ -6,6 +6,7 @@
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vite'
 
+const pages = ['index', 'liveblog', 'live-edit']
 const file = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 
 export default defineConfig({
@@ -22,7 +23,7 @@ export default defineConfig({
     emptyOutDir: !process.argv.includes('--watch'),
     modulePreload: false,
     rolldownOptions: {
-      input: ['liveblog.ts', 'liveblog.css', 'live-edit.ts', 'live-edit.css', 'app.css'].map(name => file(name)),
+      input: ['app.css', ...pages.flatMap(page => [`${page}.ts`, `${page}.css`])].map(name => file(name)),
       output: {
         entryFileNames: '[name].js',
         chunkFileNames: 'chunks/shared-[hash].js',

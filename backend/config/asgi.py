@@ -13,8 +13,10 @@ pages = get_asgi_application()  # first: it loads the apps, and what follows imp
 
 from live_edit.consumers import Demultiplexer as LiveEditDemultiplexer  # noqa: E402
 from liveblog.consumers import Demultiplexer as LiveblogDemultiplexer  # noqa: E402
+from liveblog.consumers import FrontPageDemultiplexer  # noqa: E402
 
 sockets = [
+    path("ws/", FrontPageDemultiplexer.as_asgi()),
     path("ws/liveblog/", LiveblogDemultiplexer.as_asgi()),
     path("ws/live-edit/", LiveEditDemultiplexer.as_asgi()),
 ]

@@ -6,11 +6,12 @@ from django.templatetags.static import static
 from django.urls import include, path
 
 from live_edit.views import live_edit
-from liveblog.views import index, liveblog
+from liveblog.views import index, like, liveblog
 
 urlpatterns = [
     path("", index, name="index"),
     path("liveblog/<slug:slug>/", liveblog, name="liveblog"),
+    path("liveblog/posts/<int:pk>/like/", like, name="like"),
     path("live-edit/", live_edit, name="live-edit"),
     path("accounts/", include("django.contrib.auth.urls")),
     path("admin/", admin.site.urls),

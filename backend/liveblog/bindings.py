@@ -1,4 +1,4 @@
-"""Who sees which posts, and who writes them. Everybody reads what is published; staff read drafts too, and write."""
+"""Who sees and writes what. Everybody reads what is published; staff read drafts too, and write."""
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
@@ -16,10 +16,19 @@ def staff(liveblog_pk):
     return f"liveblog-{liveblog_pk}-staff"
 
 
-class PostBinding(WebsocketBinding):
+class StaffWrite(WebsocketBinding):
+    def has_permission(self, user, action, pk):
+        if not user.is_staff:
+            raise PermissionDenied("You may not do this: only staff may write here.")
+        return True
+
+
+class PostBinding(StaffWrite):
+    """The posts of one live blog, for its page."""
+
     model = Post
     stream = "posts"
-    fields = ["liveblog", "body", "published", "created"]
+    fields = ["liveblog", "body", "published", "pinned", "likes", "created"]
 
     @classmethod
     def group_names(cls, post):
@@ -39,7 +48,33 @@ class PostBinding(WebsocketBinding):
             raise Http404(f"There is no live blog {liveblog}. It may have been deleted.")
         return [staff(liveblog) if user.is_staff else readers(liveblog)]
 
+
+class LiveblogBinding(StaffWrite):
+    """The live blogs, for the front page."""
+
+    model = Liveblog
+    stream = "liveblogs"
+    fields = ["name", "slug", "live"]
+
+    @classmethod
+    def group_names(cls, liveblog):
+        return ["liveblogs"]
+
+
+class PublishedBinding(WebsocketBinding):
+    """Which posts are published, and where: enough for the front page to count them, and nothing of what they say."""
+
+    model = Post
+    stream = "published"
+    fields = ["liveblog"]
+
+    @classmethod
+    def group_names(cls, post):
+        return ["published"] if post.published else []
+
+    @classmethod
+    def rows_in(cls, group):
+        return Post.objects.filter(published=True)
+
     def has_permission(self, user, action, pk):
-        if not user.is_staff:
-            raise PermissionDenied("You may not do this: only staff may write here.")
-        return True
+        return False

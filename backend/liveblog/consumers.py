@@ -1,7 +1,18 @@
+"""What each page's socket carries: asgi.py says where."""
+
 from channels_databinding import WebsocketDemultiplexer
 
-from .bindings import PostBinding
+from .bindings import LiveblogBinding, PostBinding, PublishedBinding
 
 
 class Demultiplexer(WebsocketDemultiplexer):
+    """One live blog: the page asks for its posts by `{"liveblog": 3}`."""
+
     consumers = {"posts": PostBinding.consumer}
+
+
+class FrontPageDemultiplexer(WebsocketDemultiplexer):
+    consumers = {"liveblogs": LiveblogBinding.consumer, "published": PublishedBinding.consumer}
+
+    def connection_groups(self, **url_kwargs):
+        return ["liveblogs", "published"]

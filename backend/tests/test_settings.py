@@ -56,7 +56,7 @@ def test_seeding_is_safe_to_repeat(settings, capsys):
 
     alice, bob = get_user_model().objects.order_by("username")
     assert (alice.is_staff, bob.is_staff) == (True, False)
-    assert (Liveblog.objects.count(), Post.objects.count(), IntegerValue.objects.count()) == (2, 8, 4)
+    assert (Liveblog.objects.count(), Post.objects.count(), IntegerValue.objects.count()) == (3, 10, 4)
     assert "alice" in capsys.readouterr().out
 
 

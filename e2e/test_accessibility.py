@@ -1,0 +1,64 @@
+"""Every page, light and dark, for everybody: axe has nothing to say against it."""
+
+from pathlib import Path
+
+import pytest
+
+AXE = (Path(__file__).parents[1] / "node_modules/axe-core/axe.min.js").read_text()
+PAGES = {
+    "front": ("nobody", "/"),
+    "front, staff": ("alice", "/"),
+    "log in": ("nobody", "/accounts/login/"),
+    "live blog": ("nobody", "/liveblog/final/"),
+    "live blog, staff": ("alice", "/liveblog/final/"),
+    "live edit": ("nobody", "/live-edit/"),
+    "live edit, logged in": ("bob", "/live-edit/"),
+}
+
+
+def violations(page):
+    """Return what axe finds, as `rule: the elements`."""
+    page.evaluate(AXE)
+    found = page.evaluate("axe.run({ resultTypes: ['violations'] })")["violations"]
+    return [f"{rule['id']}: {[node['html'] for node in rule['nodes']]}" for rule in found]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_has_no_violations(visit, name, scheme):
+    who, path = PAGES[name]
+
+    screen = visit(who, path, live="accounts" not in path, color_scheme=scheme)
+
+    assert violations(screen.page) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_live_blog_has_none_in_any_of_its_states(visit, line, scheme):
+    alice = visit("alice", at=line.url, color_scheme=scheme)
+    found = []
+
+    def look():
+        found.extend(violations(alice.page))
+
+    alice.page.get_by_role("button", name="What just happened?").click()
+    look()
+    alice.page.get_by_role("button", name="What just happened?").click()
+    alice.press("27'", "Edit")
+    look()
+    alice.page.get_by_role("button", name="Cancel").click()
+    alice.press("27'", "Move")
+    look()
+    alice.page.get_by_role("button", name="Cancel").click()
+    alice.press("27'", "Delete")
+    look()
+    alice.page.get_by_role("button", name="Keep it").click()
+    alice.write(" \n ")
+    alice.page.get_by_role("alert").filter(has_text="Write something").wait_for()
+    look()
+    line.cut()
+    alice.connection.filter(has_text="Connection lost").wait_for()
+    alice.write("Typed while the line was down.")
+    look()
+
+    assert found == []
