@@ -1,8 +1,8 @@
 """How long a newcomer waits: `.venv/bin/python bench/newcomer.py`
 
-Clones the last commit into a temporary folder, and measures, in seconds: `bin/dev` until the first page answers, the same
-again once all is set up, and one post until it is on the screen of a second tab. The first start downloads packages, so
-it depends on the network and on what pip and npm keep.
+Clones the last commit into a temporary folder, and measures, in seconds: `bin/dev` until the first page answers, the
+same again once all is set up, and a post until it is on the screen of a second tab. The first start downloads packages,
+so it depends on the network and on what pip and npm keep.
 """
 
 import os
@@ -57,8 +57,17 @@ def answers(url):
         return False
 
 
+# Both tabs tell the time themselves: a test tool's own looking would be part of it.
+PRESSED = "addEventListener('submit', () => { window.pressed = Date.now() }, true)"
+SHOWN = """text => { window.shown = new Promise(resolve => {
+  const look = () => document.querySelector('.posts').textContent.includes(text) && resolve(Date.now())
+  const everything = { childList: true, subtree: true, characterData: true }
+  new MutationObserver(look).observe(document.querySelector('.posts'), everything)
+}) }"""
+
+
 def updates(url):
-    """Return the seconds from pressing Post until a second tab shows the post: of the first, and of those after it."""
+    """Return the seconds from pressing Post until a second tab shows the post: of the first, and the median of more."""
     chromium = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
@@ -67,13 +76,12 @@ def updates(url):
         author, reader = (Screen(context.new_page(), f"{url}/liveblog/final/") for _ in range(2))
         for screen in (author, reader):
             expect(screen.connection).to_have_text(LIVE)
+        author.page.evaluate(PRESSED)
         took = []
         for n in range(1 + UPDATES):
-            author.page.get_by_role("textbox", name="New post").fill(f"Measured {n}.")
-            begun = time.monotonic()
-            author.page.get_by_role("button", name="Post", exact=True).click()
-            reader.page.get_by_role("listitem").filter(has_text=f"Measured {n}.").wait_for()
-            took.append(time.monotonic() - begun)
+            reader.page.evaluate(SHOWN, f"Measured {n}.")
+            author.write(f"Measured {n}.")
+            took.append((reader.page.evaluate("window.shown") - author.page.evaluate("window.pressed")) / 1_000)
         browser.close()
     return took[0], sorted(took[1:])[UPDATES // 2]
 
@@ -88,9 +96,8 @@ def main():
             with serving(clone, port, log) as second:
                 print(f"second start, until the first page  {second:6.1f} s")
                 first_update, median = updates(f"http://127.0.0.1:{port}")
-                print(
-                    f"first post, until a second tab shows it {first_update:6.3f} s; median of {UPDATES} more {median:.3f} s"
-                )
+                print(f"first post, until a second tab shows it   {first_update:.3f} s")
+                print(f"median of {UPDATES} more posts                    {median:.3f} s")
 
 
 if __name__ == "__main__":
