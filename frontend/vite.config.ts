@@ -25,6 +25,7 @@ export default defineConfig({
     // The client's sources, not its build: an edit there shows here at once. tsconfig.json says the same.
     alias: [
       { find: /^channels-databinding$/, replacement: file('../js-client/src/index.ts') },
+      { find: /^channels-databinding\/draft$/, replacement: file('../js-client/src/draft.ts') },
       { find: /^channels-databinding\/(\w+)$/, replacement: file('../js-client/src/adapters/$1.ts') },
     ],
   },

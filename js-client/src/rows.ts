@@ -127,7 +127,7 @@ const toRow = (data: Data, $key: string, $pk: Pk | undefined, $pending: boolean)
 const keep = (old: AnyRow | undefined, row: AnyRow): AnyRow => (old && same(old, row) ? old : row)
 
 /** Whether two values of JSON say the same. */
-function same(a: unknown, b: unknown): boolean {
+export function same(a: unknown, b: unknown): boolean {
   if (a === b) return true
   if (!isObject(a) || !isObject(b)) return false
   const keys = Object.keys(a)

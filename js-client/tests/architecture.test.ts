@@ -14,6 +14,7 @@ const ORDER = [
   'collection',
   'demultiplexer',
   'index',
+  'draft',
   'adapters/alpine',
 ]
 
