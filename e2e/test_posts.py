@@ -214,21 +214,87 @@ def test_what_was_typed_is_kept_when_it_is_refused(visit):
     expect(bob.page.get_by_role("textbox", name="New post")).to_have_value("Half an hour of work")
 
 
-def test_an_edit_over_somebody_elses_edit_asks_first(visit):
+def form(screen):
+    return screen.page.get_by_role("form", name="Edit post")
+
+
+def theirs(screen, text):
+    return form(screen).get_by_role("status").filter(has_text=text)
+
+
+def test_an_edit_of_somebody_else_is_shown_beside_what_one_types_and_overwrites_nothing(visit):
     alice, other_tab, bob = visit("alice"), visit("alice"), visit("bob")
     alice.press(KICK_OFF, "Edit")
+    form(alice).get_by_label("Text").fill("They have begun.")
+
+    other_tab.edit(KICK_OFF, "Kick-off!")
+
+    expect(theirs(alice, "Kick-off!")).to_be_visible()
+    expect(form(alice).get_by_label("Text")).to_have_value("They have begun.")
+    expect(form(alice).get_by_label("Text")).to_be_focused()
+    form(alice).get_by_role("button", name="Keep mine").click()
+    bob.shows("They have begun.")
+    bob.lacks("Kick-off!")
+    expect(form(alice)).to_have_count(0)
+
+
+def test_an_edit_of_somebody_else_can_be_taken(visit):
+    alice, other_tab, bob = visit("alice"), visit("alice"), visit("bob")
+    alice.press(KICK_OFF, "Edit")
+    form(alice).get_by_label("Text").fill("They have begun.")
+    other_tab.edit(KICK_OFF, "Kick-off!")
+
+    form(alice).get_by_role("button", name="Take theirs").click()
+
+    expect(form(alice).get_by_label("Text")).to_have_value("Kick-off!")
+    expect(theirs(alice, "Kick-off!")).to_be_hidden()
+    bob.shows("Kick-off!")
+
+
+def test_an_edit_that_was_under_way_when_somebody_else_saved_asks_first(visit, line):
+    alice, other_tab, bob = visit("alice", at=line.url), visit("alice"), visit("bob")
+    alice.press(KICK_OFF, "Edit")
+    form(alice).get_by_label("Text").fill("They have begun.")
+    line.hold()
     other_tab.edit(KICK_OFF, "Kick-off!")
     bob.shows("Kick-off!")
-    form = alice.page.get_by_role("form", name="Edit post")
 
-    form.get_by_label("Text").fill("They have begun.")
-    form.get_by_role("button", name="Save").click()
+    form(alice).get_by_role("button", name="Save").click()
+    expect(form(alice)).to_have_count(0)
+    line.release()
 
-    expect(alice.page.get_by_role("alert").filter(has_text="Kick-off!")).to_be_visible()
-    expect(form.get_by_label("Text")).to_have_value("They have begun.")
+    expect(theirs(alice, "Kick-off!")).to_be_visible()
+    expect(form(alice).get_by_label("Text")).to_have_value("They have begun.")
     bob.lacks("They have begun.")
-    form.get_by_role("button", name="Save").click()
+
+
+def test_what_one_types_into_a_post_outlives_the_post(visit):
+    alice, other_tab, bob = visit("alice"), visit("alice"), visit("bob")
+    alice.press(KICK_OFF, "Edit")
+    form(alice).get_by_label("Text").fill("They have begun.")
+
+    other_tab.delete(KICK_OFF)
+
+    expect(theirs(alice, "no longer here")).to_be_visible()
+    expect(form(alice).get_by_label("Text")).to_have_value("They have begun.")
+    expect(form(alice).get_by_label("Text")).to_be_focused()
+    form(alice).get_by_role("button", name="Post it anew").click()
     bob.shows("They have begun.")
+    expect(form(alice)).to_have_count(0)
+
+
+def test_a_refused_edit_stays_open_and_says_why(visit):
+    alice, bob = visit("alice"), visit("bob")
+    alice.press(KICK_OFF, "Edit")
+
+    form(alice).get_by_label("Text").fill(" \n ")
+    form(alice).get_by_role("button", name="Save").click()
+
+    expect(form(alice).get_by_role("alert")).to_have_text("Write something first.")
+    bob.shows(KICK_OFF)
+    form(alice).get_by_role("button", name="Cancel").click()
+    alice.shows_settled(KICK_OFF)
+    expect(alice.post(KICK_OFF).get_by_role("button", name="Edit")).to_be_focused()
 
 
 def test_none_of_many_posts_ever_blinks(visit):

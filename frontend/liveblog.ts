@@ -1,31 +1,31 @@
 /** One live blog. Its HTML is liveblog.html, and backend/liveblog/bindings.py decides who sees and writes what. */
 
 import Alpine from '@alpinejs/csp'
-import { connect, type Row, WriteError } from 'channels-databinding'
+import { type CollectionOptions, connect } from 'channels-databinding'
 import live, { type Live } from 'channels-databinding/alpine'
 import { arrivals } from './arrivals.ts'
 import connectionStatus from './connection-status.ts'
+import { editing } from './editing.ts'
 import frames, { OverheardSocket } from './frames.ts'
+import type { Post, PostRow } from './posts.ts'
 import { carried } from './snapshot.ts'
 import { reason } from './words.ts'
-
-interface Post {
-  liveblog: number
-  body: string
-  published: boolean
-  pinned: boolean
-  likes: number
-  created: string
-}
-
-type PostRow = Row<Post>
 
 const today = new Intl.DateTimeFormat('en-GB', { timeStyle: 'short' })
 const before = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'short' })
 
 const newPosts = (count: number) => (count === 1 ? '1 new post' : `${count} new posts`)
 
-Alpine.plugin(live(connect('/ws/liveblog/', { WebSocket: OverheardSocket })))
+const root = document.querySelector<HTMLElement>('[data-liveblog]')
+const liveblog = Number(root?.dataset['liveblog'])
+const socket = connect('/ws/liveblog/', { WebSocket: OverheardSocket })
+const options: CollectionOptions<Post> = {
+  params: { liveblog },
+  order: ['-pinned', '-created'],
+  initial: carried('posts'),
+}
+
+Alpine.plugin(live(socket))
 Alpine.plugin(connectionStatus)
 Alpine.plugin(frames)
 
@@ -33,18 +33,13 @@ Alpine.data('liveblog', () => ({
   posts: {} as Live<Post>,
   shown: [] as readonly PostRow[],
   arrivals: arrivals(),
+  editing: editing(socket.collection('posts', options)),
   announced: '',
-  liveblog: 0,
 
   // the form above
   body: '',
   publish: true,
   refused: '',
-
-  // the post that is being edited, by key
-  editing: '',
-  draft: '',
-  original: '',
 
   // the post that a dialog asks about
   subject: null as PostRow | null,
@@ -53,14 +48,10 @@ Alpine.data('liveblog', () => ({
   problems: {} as Record<string, string>,
 
   init() {
-    this.liveblog = Number(this.$root.dataset['liveblog'])
-    this.posts = this.$live<Post>('posts', {
-      params: { liveblog: this.liveblog },
-      order: ['-pinned', '-created'],
-      initial: carried('posts'),
-    })
+    this.posts = this.$live<Post>('posts', options)
     this.follow()
     this.$watch('posts.rows', () => this.follow())
+    this.$watch('editing.shown', () => this.show())
     window.addEventListener('scroll', () => this.isAway() || this.showWaiting(), { passive: true })
   },
 
@@ -77,7 +68,12 @@ Alpine.data('liveblog', () => ({
 
   show() {
     const { waiting } = this.arrivals
-    this.shown = this.posts.rows.filter(row => !waiting.includes(row.$key))
+    const shown = this.posts.rows.filter(row => !waiting.includes(row.$key))
+    for (const row of this.editing.orphans(this.posts.rows)) {
+      const place = this.shown.findIndex(({ $key }) => $key === row.$key)
+      shown.splice(Math.max(place, 0), 0, row) // where it was
+    }
+    this.shown = shown
     this.$store.unsent.count = this.posts.rows.filter(row => row.$pending).length
   },
 
@@ -133,7 +129,7 @@ Alpine.data('liveblog', () => ({
   // ---- writing
 
   async post() {
-    const { body, publish: published, liveblog } = this
+    const { body, publish: published } = this
     this.body = this.refused = ''
     try {
       await this.posts.create({ liveblog, body, published, pinned: false })
@@ -143,37 +139,31 @@ Alpine.data('liveblog', () => ({
     }
   },
 
-  edit(post: PostRow) {
-    this.editing = post.$key
-    this.draft = this.original = post.body
-    this.problems[post.$key] = ''
+  save(post: PostRow, element: HTMLElement) {
+    this.editing.save(post)
+    this.focusEdit(element)
   },
 
-  isEditing({ $key }: PostRow) {
-    return this.editing === $key
+  cancel(post: PostRow, element: HTMLElement) {
+    this.editing.drop(post)
+    this.focusEdit(element)
   },
 
-  stopEditing() {
-    this.editing = ''
+  /** The form in which the focus was has gone; it goes to the button that had opened it. */
+  focusEdit(element: HTMLElement) {
+    const button = element.closest('li')?.querySelector<HTMLElement>('[data-edit]')
+    this.$nextTick(() => button?.focus())
   },
 
-  /** What is shown while typing is left alone; that somebody else has changed it is found when saving. */
-  async save(post: PostRow) {
-    const { draft, original } = this
-    this.stopEditing()
+  /** The post is gone, and what was typed into it becomes a new one. */
+  async postAgain(post: PostRow) {
+    const body = this.editing.text(post)
+    this.editing.drop(post)
     try {
-      await this.posts.update(post, { body: draft }, { expect: { body: original } })
-      this.problems[post.$key] = ''
+      await this.posts.create({ liveblog, body, published: post.published, pinned: false })
     } catch (error) {
-      this.edit(post) // the row, and with it the wish to save, is still there: so is what was typed
-      this.draft = draft
-      this.original = original
-      this.problems[post.$key] = reason(error)
-      if (error instanceof WriteError && error.code === 'conflict' && error.data) {
-        this.original = String(error.data['body'])
-        this.problems[post.$key] =
-          `Somebody else has changed this post meanwhile. It now says “${this.original}”. Save again to replace that.`
-      }
+      this.body = body
+      this.refused = reason(error)
     }
   },
 
