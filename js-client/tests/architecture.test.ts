@@ -16,6 +16,7 @@ const ORDER = [
   'index',
   'draft',
   'adapters/alpine',
+  'global',
 ]
 
 const texts = import.meta.glob('../src/**/*.ts', { query: '?raw', import: 'default', eager: true })
