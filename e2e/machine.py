@@ -86,21 +86,23 @@ def free_port():
 class Server:
     """A daphne process, as in production: `daphne config.asgi:application`. `log` is what it told, a file."""
 
-    def __init__(self, database, log):
-        self._database, self._log = database, log
+    def __init__(self, database, log, *, project=BACKEND):
+        self._log = log
         self._read = 0
         self._process = None
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        daphne = [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(self.port)]
+        self._command = [*daphne, "config.asgi:application"]
+        self._where = {"cwd": project, "env": environment(database)}
 
     def start(self):
         """It answers. One that does already is left alone."""
         if self._process is not None:
             return
-        command = [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(self.port), "config.asgi:application"]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                command, cwd=BACKEND, env=environment(self._database), stdout=log, stderr=log, stdin=subprocess.DEVNULL
+                self._command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, **self._where
             )
         deadline = time.monotonic() + START_S
         while not self._answers():
