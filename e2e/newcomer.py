@@ -1,9 +1,10 @@
+# demos
 """machine → line → screen → **newcomer** → conftest
 
 Somebody who does what a page of the documentation says, block by block, and nothing else.
 
-A block whose first line names a file is what is in that file (`# mysite/settings.py, at the end`: it is added to it); a
-block of `sh` is what one types.
+A block whose first line names a file is what is in that file. `# mysite/settings.py, at the end`: it is added to it. A
+block of `diff` changes it in one place. A block of `sh` is what one types.
 """
 
 import re
@@ -14,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE_S = 120
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-FILE = re.compile(r"(?:#|//|\{#|/\*|<!--) (?P<path>[\w./-]+\.\w+)(?P<at_the_end>, at the end)?")
+FILE = re.compile(r"(?:#|//|\{#|/\*|---) (?P<path>[\w./-]+\.\w+)(?P<at_the_end>, at the end)?")
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,16 @@ def write(folder, block):
     """Do what a block says that names a file."""
     path = folder / block.file["path"]
     path.parent.mkdir(parents=True, exist_ok=True)
-    before = path.read_text() if block.file["at_the_end"] else ""
-    path.write_text(before + block.text)
+    text = block.text
+    if block.kind == "diff":
+        lines = text.splitlines(keepends=True)[1:]
+        old, new = ("".join(line[1:] or line for line in lines if line[0] != sign) for sign in "+-")
+        before = path.read_text()
+        assert before.count(old) == 1, f"{path} does not have this once:\n{old}"
+        text = before.replace(old, new)
+    elif block.file["at_the_end"]:
+        text = path.read_text() + text
+    path.write_text(text)
 
 
 def run(folder, command, env):
