@@ -1,4 +1,4 @@
-/** … index → adapters/alpine → **global**
+/** … index → draft → adapters/alpine → **global**
  *
  *  All of the client as one file for a `<script>`, under the one name `channelsDatabinding`: for pages without a bundler.
  *
@@ -9,4 +9,5 @@
  */
 
 export { default as live } from './adapters/alpine.ts'
+export { Draft } from './draft.ts'
 export { connect, WriteError } from './index.ts'

@@ -1,6 +1,7 @@
 // What must not compile: `npm run check` fails if one of these lines does.
 
 import live, { type Live } from '../src/adapters/alpine.ts'
+import { Draft } from '../src/draft.ts'
 import { connect, type ErrorCode, type Row, WriteError } from '../src/index.ts'
 
 interface Post {
@@ -45,10 +46,15 @@ export async function mistakes(row: Row<Post>, page: Live<Post>, error: WriteErr
   // @ts-expect-error: an error is read, not written
   error.code = 'invalid'
 
+  // @ts-expect-error: there is no such field to type in
+  const draft = new Draft(posts, row, 'author')
+  // @ts-expect-error: likes are a number
+  new Draft(posts, row, 'likes').type('1')
+
   // @ts-expect-error: the plugin takes a socket, not its address
   live('/ws/')
   // @ts-expect-error: what Alpine holds knows the fields, too
   await page.create({ author: 'alice' })
 
-  return [unknown, pk, code]
+  return [unknown, pk, code, draft]
 }
