@@ -100,3 +100,33 @@ def test_a_python_block_runs(_, code):
     problems = [problem for problem in check_bindings() if problem.obj in new]
     BINDINGS[:] = declared
     assert problems == []
+
+
+QUESTIONS = re.findall(
+    r"^\*\*(.+\?)\*\*\n((?:.+\n)+)", (ROOT / "docs/journey.md").read_text().partition("A stranger's questions")[2], re.M
+)
+
+
+@pytest.mark.parametrize(("question", "answer"), QUESTIONS)
+def test_a_strangers_question_is_answered_by_the_file_it_names(question, answer):
+    files = [ROOT / "docs" / path for path in re.findall(r"\]\((\S+)\)", answer)]
+
+    assert answer.startswith("[")  # with the file to open
+    assert all(file.exists() for file in files)
+    text = "".join(file.read_text() for file in files)
+    assert [name for name in re.findall(r"`([#\w]+)`", answer) if not re.search(rf"{name}\b", text)] == []
+
+
+def test_there_are_a_dozen_questions():
+    assert len(QUESTIONS) >= 12
+
+
+@pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
+def test_a_link_leads_somewhere(page):
+    for path, heading in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", page.read_text()):
+        target = page.parent / path if path else page
+        assert target.exists(), path
+        if heading:
+            headings = re.findall(r"^#+ (.*)$", target.read_text(), re.M)
+            anchors = [re.sub(r"[^\w\- ]", "", text).lower().replace(" ", "-") for text in headings]
+            assert heading in anchors, f"{path}#{heading}"
