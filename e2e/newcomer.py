@@ -1,7 +1,5 @@
 # demos
-"""machine → line → screen → **newcomer** → conftest
-
-Somebody who does what a page of the documentation says, block by block, and nothing else.
+"""Somebody who does what a page of the documentation says, block by block, and nothing else.
 
 A block whose first line names a file is what is in that file. `# mysite/settings.py, at the end`: it is added to it. A
 block of `diff` changes it in one place. A block of `sh` is what one types.

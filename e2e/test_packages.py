@@ -30,6 +30,33 @@ export default { base: './', build: { outDir: 'board/static', rolldownOptions: {
 """
 
 
+# As Channels 1 had it: no snapshot, no answers, and the client that came with it.
+OLD_PAGE = """{% load static %}<!doctype html>
+<html lang="en">
+<title>Board</title>
+<script type="module" src="{% static 'board.js' %}"></script>
+<ul></ul><button>+1</button><output></output>
+"""
+OLD_SCRIPT = """
+import { WebSocketBridge } from 'django-channels'
+
+const bridge = new WebSocketBridge()
+const values = new Map()
+bridge.connect('/ws/board/')
+bridge.socket.addEventListener('open', () => { document.querySelector('output').textContent = 'Connected' })
+bridge.listen()
+bridge.demultiplex('intval', ({ action, pk, data }) => {
+  if (action === 'delete') values.delete(pk)
+  else values.set(pk, data)
+  const items = [...values.values()].map(({ name, value }) => `<li>${name}: ${value}</li>`)
+  document.querySelector('ul').innerHTML = items.join('')
+})
+document.querySelector('button').onclick = () => {
+  for (const [pk, { value }] of values)
+    bridge.stream('intval').send({ action: 'update', pk, data: { value: value + 1 } })
+}
+"""
+
 # A browser reports what the page would load, run or connect to against it.
 POLICY = """
 def policy(get_response):
@@ -135,6 +162,7 @@ class Site(Server):
                 "PATH": f"{python.parent}:{os.environ['PATH']}",
                 "HOME": str(folder),
                 "PIP_NO_INDEX": "1",
+                "npm_config_offline": "true",
                 "PYTHONUNBUFFERED": "1",
             },
         }
@@ -199,10 +227,8 @@ def open_board(browser, browsers, site, complaints):
     return open_board
 
 
-def sees_each_other(site, open_board):
+def see_each_other(site, alice, nobody):
     """The rest of the README: a row made in a shell, and a press in one browser, show in both."""
-    alice, nobody = open_board("alice"), open_board()
-
     site.type(ROW.text)
     for page in (alice, nobody):
         expect(page.get_by_role("listitem")).to_contain_text(["Goals: 0"])
@@ -210,7 +236,6 @@ def sees_each_other(site, open_board):
 
     for page in (alice, nobody):
         expect(page.get_by_role("listitem")).to_contain_text(["Goals: 1"])
-    return nobody
 
 
 def begin(site):
@@ -223,11 +248,17 @@ def begin(site):
     site.start()
 
 
+def bundle(site):
+    (site.folder / "vite.config.js").write_text(VITE)
+    site.type(f"{NODE_MODULES}/.bin/vite build --logLevel warn")
+
+
 def test_a_project_without_npm_is_live_as_the_readme_says(site, open_board):
     site.follow(PAGE)
     begin(site)
 
-    nobody = sees_each_other(site, open_board)
+    alice, nobody = open_board("alice"), open_board()
+    see_each_other(site, alice, nobody)
 
     with nobody.expect_event("dialog") as refusal:
         nobody.once("dialog", lambda dialog: dialog.accept())
@@ -238,12 +269,11 @@ def test_a_project_without_npm_is_live_as_the_readme_says(site, open_board):
 
 def test_a_project_with_the_npm_package_is_live_as_the_readme_says(site, open_board, tarball):
     (site.folder / "package.json").write_text('{ "type": "module" }')
-    (site.folder / "vite.config.js").write_text(VITE)
     site.follow([*PAGE, *BUNDLED], tarball=tarball)
-    site.type(f"{NODE_MODULES}/.bin/vite build --logLevel warn")
+    bundle(site)
     begin(site)
 
-    sees_each_other(site, open_board)
+    see_each_other(site, open_board("alice"), open_board())
 
 
 def test_alpine_from_a_script_is_live_as_the_client_page_says(site, open_board):
@@ -252,4 +282,18 @@ def test_alpine_from_a_script_is_live_as_the_client_page_says(site, open_board):
     shutil.copy(NODE_MODULES / "@alpinejs/csp/dist/cdn.min.js", site.folder / "board/static/alpine.js")
     begin(site)
 
-    sees_each_other(site, open_board)
+    see_each_other(site, open_board("alice"), open_board())
+
+
+def test_a_page_of_channels_1_works_with_the_client_of_channels_1(site, open_board):
+    site.follow(PAGE)
+    (site.folder / "board/templates/board.html").write_text(OLD_PAGE)
+    (site.folder / "board.ts").write_text(OLD_SCRIPT)
+    (site.folder / "node_modules").symlink_to(NODE_MODULES)
+    bundle(site)
+    begin(site)
+    alice, nobody = open_board("alice"), open_board()
+    for page in (alice, nobody):
+        expect(page.get_by_text("Connected")).to_be_visible()
+
+    see_each_other(site, alice, nobody)
