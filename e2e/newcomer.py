@@ -1,16 +1,24 @@
 # demos
-"""Somebody who does what a page of the documentation says, block by block, and nothing else.
+"""machine → **newcomer** → conftest
+
+Somebody who does what a page of the documentation says, block by block, and nothing else.
 
 A block whose first line names a file is what is in that file. `# mysite/settings.py, at the end`: it is added to it. A
 block of `diff` changes it in one place. A block of `sh` is what one types.
 """
 
+import os
 import re
 import subprocess
+import sysconfig
+import venv
 from dataclasses import dataclass
 from pathlib import Path
 
+from machine import Server
+
 ROOT = Path(__file__).resolve().parents[1]
+NODE_MODULES = ROOT / "node_modules"
 PATIENCE_S = 120
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"(?:#|//|\{#|/\*|---) (?P<path>[\w./-]+\.\w+)(?P<at_the_end>, at the end)?")
@@ -61,3 +69,50 @@ def run(folder, command, env):
     )
     assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
     return done.stdout
+
+
+class Site(Server):
+    """A project in an empty folder. Its environment has what ours has, and `channels_databinding` only by the wheel."""
+
+    def __init__(self, folder):
+        self.folder = folder / "site"
+        self.folder.mkdir()
+        log = folder / "server.log"
+        log.touch()
+        super().__init__(self.folder / "db.sqlite3", log)
+        environment = folder / "environment"
+        venv.create(environment, symlinks=True)
+        python = environment / "bin/python"
+        packages = run(self.folder, f"{python} -c \"import sysconfig; print(sysconfig.get_path('purelib'))\"", {})
+        with open(f"{packages.strip()}/ours.pth", "w") as others:
+            others.write(sysconfig.get_path("purelib"))
+        self._where = {
+            "cwd": self.folder,
+            "env": {
+                "PATH": f"{python.parent}:{os.environ['PATH']}",
+                "HOME": str(folder),
+                "PIP_NO_INDEX": "1",
+                "npm_config_offline": "true",
+                "PYTHONUNBUFFERED": "1",
+            },
+        }
+        self._command = [python, "manage.py", "runserver", "--noreload", f"127.0.0.1:{self.port}"]
+
+    def type(self, command):
+        return run(self.folder, command, self._where["env"])
+
+    def follow(self, blocks, **packages):
+        """Do what the blocks say. `packages` are what stands for what is on no index yet."""
+        for block in blocks:
+            if block.file:
+                write(self.folder, block)
+                continue
+            for command in block.text.splitlines():
+                if command.startswith("pip install"):
+                    command = command.replace("path/to/channels-databinding", str(packages["wheel"]))
+                    command = command.replace("pip", "python -m pip --quiet --disable-pip-version-check")
+                elif command.startswith("npm install"):
+                    command = re.sub(r"path/to/\S+", str(packages["tarball"]), command)
+                    command = command.replace("@alpinejs/csp", str(NODE_MODULES / "@alpinejs/csp"))
+                if not command.endswith("runserver"):
+                    self.type(command)

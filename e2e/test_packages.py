@@ -1,14 +1,10 @@
 # demos
 """Both packages, built, installed, and used as the README says, in a project that has nothing else of ours."""
 
-import os
-import re
 import shutil
 import subprocess
 import sys
-import sysconfig
 import tarfile
-import venv
 import zipfile
 from email import message_from_bytes
 
@@ -16,10 +12,8 @@ import pytest
 from playwright.sync_api import expect
 
 from conftest import PATIENCE_MS
-from machine import Server
-from newcomer import ROOT, read, run, write
+from newcomer import NODE_MODULES, ROOT, Site, read
 
-NODE_MODULES = ROOT / "node_modules"
 README = read("README.md", after="## Use it in your app")
 PAGE_AT = next(at for at, block in enumerate(README) if block.kind == "html")
 ROW_AT = next(at for at, block in enumerate(README) if "manage.py shell" in block.text)
@@ -139,53 +133,6 @@ def test_the_tarball_has_the_client_its_types_and_its_sources(tarball):
 
 
 # ---- how they are used
-
-
-class Site(Server):
-    """A project in an empty folder. Its environment has what ours has, and `channels_databinding` only by the wheel."""
-
-    def __init__(self, folder):
-        self.folder = folder / "site"
-        self.folder.mkdir()
-        log = folder / "server.log"
-        log.touch()
-        super().__init__(self.folder / "db.sqlite3", log)
-        environment = folder / "environment"
-        venv.create(environment, symlinks=True)
-        python = environment / "bin/python"
-        packages = run(self.folder, f"{python} -c \"import sysconfig; print(sysconfig.get_path('purelib'))\"", {})
-        with open(f"{packages.strip()}/ours.pth", "w") as others:
-            others.write(sysconfig.get_path("purelib"))
-        self._where = {
-            "cwd": self.folder,
-            "env": {
-                "PATH": f"{python.parent}:{os.environ['PATH']}",
-                "HOME": str(folder),
-                "PIP_NO_INDEX": "1",
-                "npm_config_offline": "true",
-                "PYTHONUNBUFFERED": "1",
-            },
-        }
-        self._command = [python, "manage.py", "runserver", "--noreload", f"127.0.0.1:{self.port}"]
-
-    def type(self, command):
-        return run(self.folder, command, self._where["env"])
-
-    def follow(self, blocks, **packages):
-        """Do what the blocks say. `packages` are what stands for what is on no index yet."""
-        for block in blocks:
-            if block.file:
-                write(self.folder, block)
-                continue
-            for command in block.text.splitlines():
-                if command.startswith("pip install"):
-                    command = command.replace("path/to/channels-databinding", str(packages["wheel"]))
-                    command = command.replace("pip", "python -m pip --quiet --disable-pip-version-check")
-                elif command.startswith("npm install"):
-                    command = re.sub(r"path/to/\S+", str(packages["tarball"]), command)
-                    command = command.replace("@alpinejs/csp", str(NODE_MODULES / "@alpinejs/csp"))
-                if not command.endswith("runserver"):
-                    self.type(command)
 
 
 @pytest.fixture
