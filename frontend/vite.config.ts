@@ -6,7 +6,14 @@
 import { fileURLToPath } from 'node:url'
 import { defineConfig, type Plugin } from 'vite'
 
-const pages = ['index', 'liveblog', 'live-edit']
+const pages: string[] = [
+  // demos
+  'index',
+  'liveblog',
+  'live-edit',
+  // instead: // 'notes', for notes.ts and notes.css
+  // end of demos
+]
 const file = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 
 // Alpine's CSP build reads every global once, and Chromium warns of those that are deprecated. It spares two itself.
