@@ -214,6 +214,18 @@ def test_what_was_typed_is_kept_when_it_is_refused(visit):
     expect(bob.page.get_by_role("textbox", name="New post")).to_have_value("Half an hour of work")
 
 
+def test_what_was_typed_since_is_kept_too(visit, line):
+    bob = visit("bob", at=line.url)
+    text = bob.page.get_by_role("textbox", name="New post")
+    line.hold()
+    bob.write("Half an hour of work")
+
+    text.fill("Another idea")
+    line.release()
+
+    expect(text).to_have_value("Half an hour of work\n\nAnother idea")
+
+
 def form(screen):
     return screen.page.get_by_role("form", name="Edit post")
 

@@ -134,9 +134,14 @@ Alpine.data('liveblog', () => ({
     try {
       await this.posts.create({ liveblog, body, published, pinned: false })
     } catch (error) {
-      this.refused = reason(error)
-      this.body ||= body // unless something new has been typed meanwhile
+      this.giveBack(body, reason(error))
     }
+  },
+
+  /** A text that was refused is in the form again, above what has been typed since. */
+  giveBack(body: string, why: string) {
+    this.refused = why
+    this.body = this.body ? `${body}\n\n${this.body}` : body
   },
 
   save(post: PostRow, element: HTMLElement) {
@@ -162,8 +167,7 @@ Alpine.data('liveblog', () => ({
     try {
       await this.posts.create({ liveblog, body, published: post.published, pinned: false })
     } catch (error) {
-      this.body = body
-      this.refused = reason(error)
+      this.giveBack(body, reason(error))
     }
   },
 
