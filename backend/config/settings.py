@@ -25,6 +25,18 @@ if not SECRET_KEY:
 
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])  # empty with DEBUG: localhost only
 
+# ---- https
+
+HTTPS = env.bool("HTTPS", default=not DEBUG)
+SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=3600) if HTTPS else 0
+# Whether other sites under this one's name may do without https, and whether browsers shall have it built in, is not
+# this project's to decide: set SECURE_HSTS_INCLUDE_SUBDOMAINS and SECURE_HSTS_PRELOAD if it is yours.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+
+if env.bool("BEHIND_PROXY", default=False):  # only then: anybody may send this header, and only a proxy overwrites it
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
 INSTALLED_APPS = [
     "daphne",  # first: its runserver speaks WebSocket
     "django.contrib.admin",
@@ -35,8 +47,10 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "channels_databinding",
     "config",  # for `manage.py seed`
+    # demos
     "liveblog",
     "live_edit",
+    # end of demos
 ]
 
 MIDDLEWARE = [
@@ -87,7 +101,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
             "timeout": 20,  # seconds to wait for that lock
         },
         # A file, since threads and other processes must see the same data; one a process, since two people may test.
-        "TEST": {"NAME": os.path.join(tempfile.gettempdir(), f"channels-databinding-test-{os.getpid()}.sqlite3")},
+        "TEST": {"NAME": os.path.join(tempfile.gettempdir(), f"{REPOSITORY.name}-test-{os.getpid()}.sqlite3")},
     }
 
 REDIS_URL = env.str("REDIS_URL", default="")

@@ -1,0 +1,36 @@
+# demos
+"""What the demos show on a fresh clone."""
+
+import re
+
+import pytest
+from django.apps import apps
+from django.core.management import call_command
+
+from config.content_security_policy import POLICY
+from liveblog.models import Liveblog
+
+pytestmark = pytest.mark.django_db
+
+
+def test_seeding_is_safe_to_repeat(settings):
+    settings.DEBUG = True
+    models = [model for app in ("liveblog", "live_edit") for model in apps.get_app_config(app).get_models()]
+
+    call_command("seed")
+    seeded = {model: model.objects.count() for model in models}
+    call_command("seed")
+
+    assert all(seeded.values())
+    assert seeded == {model: model.objects.count() for model in models}
+
+
+@pytest.mark.parametrize("path", ["/", "/liveblog/final/", "/live-edit/"])
+def test_pages_load_nothing_from_outside(client, path):
+    Liveblog.objects.create(name="The final", slug="final")
+
+    response = client.get(path)
+
+    assert response.status_code == 200
+    assert response.headers["Content-Security-Policy"] == POLICY
+    assert not re.findall(r'(?:src|href)="(?:https?:)?//', response.text)
