@@ -24,6 +24,13 @@ FLAGS = (
     "--disable-component-update",
     "--no-first-run",
 )
+
+# The page that `visit` opens unless it is told another.
+# demos
+HOME = "/liveblog/final/"
+# instead: HOME = "/"
+# end of demos
+
 PATIENCE_MS = 20_000  # a reconnect may wait for some seconds, and the machine may be busy
 
 # What the browser itself writes to the console when a connection is refused or lost.
@@ -165,7 +172,7 @@ def visit(browser, browsers, seeded, server, complaints):
     """Return `visit(who, path, at=url)`: a browser of their own in which `who` ("alice", "bob", "nobody") opens a page
     and sees that it is live and all is there."""
 
-    def visit(who, path="/liveblog/final/", *, at=server.url, live=True, **options):
+    def visit(who, path=HOME, *, at=server.url, live=True, **options):
         context = browser.new_context(storage_state=seeded[1][who], **options)
         browsers.callback(context.close)
         context.set_default_timeout(PATIENCE_MS)

@@ -53,6 +53,7 @@ class Screen:
     def connection(self):
         return self.page.get_by_role("complementary", name="Connection").get_by_role("status").first
 
+    # demos
     # ---- a live blog
 
     @property
@@ -107,6 +108,7 @@ class Screen:
     def slider(self, name):
         return self.page.get_by_role("slider", name=name)
 
+    # end of demos
     # ---- without looking
 
     _watches = count()

@@ -6,6 +6,7 @@ Not a test, and run only when it is named. Without SCREENSHOTS they go to a temp
 import os
 import re
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -29,16 +30,31 @@ def folder():
     return folder
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_every_page(visit, line, folder, size):
+@pytest.fixture(params=SIZES)
+def size(request):
+    return request.param
+
+
+@pytest.fixture
+def shoot(folder, size):
     def shoot(screen, name, *, whole=True):
         screen.page.screenshot(path=folder / f"{name}-{size}.png", full_page=whole, animations="disabled")
 
-    def open_page(who, *arguments, **options):
-        return visit(who, *arguments, **options, **SIZES[size])
+    return shoot
 
+
+@pytest.fixture
+def open_page(visit, size):
+    return partial(visit, **SIZES[size])
+
+
+def test_pages(open_page, shoot):
     shoot(open_page("bob", "/", live=False), "front")
     shoot(open_page("nobody", "/accounts/login/", live=False), "login")
+
+
+# demos
+def test_demos(open_page, shoot, line):
     shoot(open_page("bob", "/live-edit/"), "live-edit")
     shoot(open_page("nobody", "/live-edit/"), "live-edit-nobody")
     shoot(open_page("nobody"), "liveblog-nobody")
@@ -71,3 +87,6 @@ def test_every_page(visit, line, folder, size):
     bob.page.context.set_offline(True)
     expect(bob.connection).to_contain_text("offline")
     shoot(bob, "liveblog-bob-offline")
+
+
+# end of demos

@@ -1,3 +1,4 @@
+# demos
 """Lines that are cut, servers that die: whoever was away misses nothing, and nothing is done twice."""
 
 import re

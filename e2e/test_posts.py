@@ -1,3 +1,4 @@
+# demos
 """Two people, one live blog."""
 
 import re

@@ -1,3 +1,4 @@
+# demos
 """Who is on a socket is who is logged in."""
 
 import re
@@ -31,26 +32,3 @@ def test_who_logs_in_on_a_live_page_comes_back_to_it_and_may_write(visit, server
     someone.write("Here I am")
 
     bob.shows("Here I am")
-
-
-def test_a_wrong_password_is_told_in_the_page(visit, server):
-    page = visit("nobody", "/accounts/login/", live=False).page
-
-    page.get_by_label("Name").fill("alice")
-    page.get_by_label("Password").fill("wrong")
-    page.get_by_role("main").get_by_role("button", name="Log in").click()
-
-    expect(page.get_by_role("alert")).to_be_visible()
-    expect(page.get_by_label("Name")).to_have_value("alice")
-
-
-def test_logging_in_on_the_login_page_leads_on(visit):
-    page = visit("nobody", "/accounts/login/", live=False).page
-    if (link := page.get_by_role("link", name="Log in")).count():
-        link.click()
-
-    page.get_by_label("Name").fill("bob")
-    page.get_by_label("Password").fill("bob")
-    page.get_by_role("main").get_by_role("button", name="Log in").click()
-
-    expect(page.get_by_role("heading", name="live pages")).to_be_visible()

@@ -1,3 +1,4 @@
+# demos
 """Two people, four sliders."""
 
 from playwright.sync_api import expect

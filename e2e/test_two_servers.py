@@ -1,3 +1,4 @@
+# demos
 """Two server processes on one file: it does not matter on which one you are."""
 
 from playwright.sync_api import expect

@@ -1,3 +1,4 @@
+# demos
 """Whoever changes the rows, by whatever means: readers see it."""
 
 import time
