@@ -17,7 +17,10 @@ sys.path.insert(0, str(REPOSITORY / "e2e"))
 
 from machine import Server, manage  # noqa: E402
 
+# demos
 PAGES = ("/", "/liveblog/final/", "/live-edit/")
+# instead: PAGES = ("/", "/accounts/login/")
+# end of demos
 CATEGORIES = ("performance", "accessibility", "best-practices")
 WANTED = 95
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

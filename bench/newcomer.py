@@ -1,3 +1,4 @@
+# demos
 """How long a newcomer waits: `.venv/bin/python bench/newcomer.py`
 
 Clones the last commit into a temporary folder, and measures, in seconds: `bin/dev` until the first page answers, the

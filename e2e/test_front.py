@@ -1,3 +1,4 @@
+# demos
 """The front page: what there is, counted live."""
 
 from playwright.sync_api import expect

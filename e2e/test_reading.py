@@ -1,3 +1,4 @@
+# demos
 """Reading a live blog: from the first byte, further down the page, on a slow line, without JavaScript."""
 
 import re

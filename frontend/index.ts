@@ -1,3 +1,4 @@
+// demos
 /** The front page: the live blogs, with their numbers of posts. Its HTML is index.html. */
 
 import Alpine from '@alpinejs/csp'

@@ -1,3 +1,4 @@
+// demos
 /** What a post is. Its twin is backend/liveblog/bindings.py. */
 
 import type { Row } from 'channels-databinding'

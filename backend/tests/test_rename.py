@@ -8,14 +8,23 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
-FILES = ("bin/rename", "frontend/base.html", "README.md", "package.json", "package-lock.json")
+FILES = [
+    "bin/rename",
+    "frontend/base.html",
+    "README.md",
+    "package.json",
+    "package-lock.json",
+    # demos
+    "starter/project/README.md",
+    # end of demos
+]
 
 
 @pytest.fixture
 def rename(tmp_path):
     """Return `rename(*arguments)`. Its `folder` is where that happens."""
     for path in FILES:
-        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(REPOSITORY / path, tmp_path / path)
 
     def rename(*arguments):
@@ -33,7 +42,7 @@ def test_a_new_name_is_in_the_pages_the_readme_and_for_npm(rename):
     said = rename("a-new-name")
 
     new = texts(rename.folder)
-    assert said.stdout == "This is a-new-name now: frontend/base.html, README.md, package.json, package-lock.json.\n"
+    assert said.stdout == f"This is a-new-name now: {', '.join(FILES[1:])}.\n"
     assert re.search(r"<title>.* · a-new-name</title>", new["frontend/base.html"])
     assert re.search(r'class="brand".* a-new-name</a>', new["frontend/base.html"])
     assert new["README.md"].startswith("# a-new-name\n")

@@ -17,7 +17,7 @@ LOGINS = {
 
 
 class Command(BaseCommand):
-    help = "Adds the demo's users and rows where they are missing. Safe to repeat."
+    help = "Adds two users, and what the apps have to show, where it is missing. Safe to repeat."
 
     @transaction.atomic
     def handle(self, *args, **options):
