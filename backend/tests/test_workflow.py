@@ -1,0 +1,34 @@
+"""What runs elsewhere runs the same commands that a contributor runs."""
+
+import re
+from pathlib import Path
+
+import yaml
+
+REPOSITORY = Path(__file__).parents[2]
+WORKFLOW = yaml.safe_load((REPOSITORY / ".github/workflows/ci.yml").read_text())
+HOOKS = yaml.safe_load((REPOSITORY / ".pre-commit-config.yaml").read_text())
+(JOB,) = WORKFLOW["jobs"].values()
+
+
+def test_the_workflow_runs_the_checks_and_then_the_tests():
+    assert [step["run"] for step in JOB["steps"] if "run" in step] == ["bin/check", "bin/test"]
+
+
+def test_the_workflow_runs_on_every_python_that_the_package_says_it_supports():
+    supported = re.findall(r'"Programming Language :: Python :: (3\.\d+)"', (REPOSITORY / "pyproject.toml").read_text())
+
+    assert JOB["strategy"]["matrix"]["python"] == supported
+
+
+def test_the_workflow_may_only_read():
+    assert WORKFLOW["permissions"] == {"contents": "read"}
+    assert "permissions" not in JOB
+
+
+def test_hooks_are_commands_of_this_repository():
+    (repository,) = HOOKS["repos"]
+
+    assert repository["repo"] == "local"
+    for hook in repository["hooks"]:
+        assert (REPOSITORY / hook["entry"].split()[0]).exists()
