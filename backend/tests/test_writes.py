@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
-from django.db import transaction
+from django.db import connection, transaction
 
 from channels_databinding.binding import WebsocketBinding
 from channels_databinding.demultiplexer import WebsocketDemultiplexer
@@ -206,6 +206,7 @@ async def test_a_write_waits_for_a_long_transaction_of_somebody_else(visit, alic
             Post.objects.filter(pk=post.pk).update(published=False)
             loop.call_soon_threadsafe(held.set)
             asyncio.run_coroutine_threadsafe(release.wait(), loop).result()
+        connection.close()  # this thread's own: nobody else would
 
     other = asyncio.create_task(hold_the_write_lock())
     await held.wait()
