@@ -8,7 +8,7 @@ from django.apps import apps
 from django.core.management import call_command
 
 from config.content_security_policy import POLICY
-from liveblog.models import Liveblog
+from liveblog.models import Liveblog, Post
 
 pytestmark = pytest.mark.django_db
 
@@ -34,3 +34,18 @@ def test_pages_load_nothing_from_outside(client, path):
     assert response.status_code == 200
     assert response.headers["Content-Security-Policy"] == POLICY
     assert not re.findall(r'(?:src|href)="(?:https?:)?//', response.text)
+
+
+@pytest.mark.parametrize(("published", "status", "likes"), [(True, 302, 1), (False, 404, 0)])
+def test_only_what_is_published_can_be_liked(client, published, status, likes):
+    liveblog = Liveblog.objects.create(name="The final", slug="final")
+    post = Post.objects.create(liveblog=liveblog, body="Goal!", published=published)
+
+    response = client.post(f"/liveblog/posts/{post.pk}/like/")
+
+    post.refresh_from_db()
+    assert (response.status_code, post.likes) == (status, likes)
+
+
+def test_a_link_is_not_enough_to_like(client):
+    assert client.get("/liveblog/posts/1/like/").status_code == 405
