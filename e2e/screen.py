@@ -12,6 +12,7 @@ WRITES = ("create", "update", "delete")
 # What a page says of its connection.
 LIVE = "Live"
 LOST = "Connection lost"
+COLUMNS = ("Title", "Owner", "Status", "Due", "Notes", "Move up", "Move down", "Delete")  # of the tasks
 
 
 class Frames:
@@ -108,7 +109,40 @@ class Screen:
     def slider(self, name):
         return self.page.get_by_role("slider", name=name)
 
+    @property
+    def grid(self):
+        return self.page.get_by_role("grid", name="Tasks")
+
+    @property
+    def tasks(self):
+        return self.grid.locator("tbody").get_by_role("row")
+
+    def task(self, title):
+        return self.tasks.filter(has=self.page.get_by_role("rowheader").filter(has_text=title))
+
+    def cell(self, title, column):
+        return self.task(title).locator("[role=rowheader], [role=gridcell]").nth(COLUMNS.index(column))
+
+    def editor(self, column):
+        return self.grid.get_by_label(column, exact=True)
+
+    def open_cell(self, title, column):
+        """Begin to write in a cell, and return what one writes into."""
+        self.cell(title, column).click()
+        expect(self.editor(column)).to_be_focused()
+        return self.editor(column)
+
+    @property
+    def note(self):
+        """What is said beside a cell."""
+        return self.grid.locator(".note")
+
+    @property
+    def titles(self):
+        return self.tasks.get_by_role("rowheader")
+
     # end of demos
+
     # ---- without looking
 
     _watches = count()

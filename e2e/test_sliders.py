@@ -23,6 +23,7 @@ def test_a_slider_moved_with_the_keyboard_moves_in_the_other_browser_and_back(vi
 def test_a_slider_dragged_moves_in_the_other_browser_while_it_is_dragged(visit):
     alice, bob = visit("alice", PAGE), visit("bob", PAGE)
     slider = alice.slider("Volume")
+    slider.scroll_into_view_if_needed()
     box = slider.bounding_box()
     middle = box["y"] + box["height"] / 2
 

@@ -1,53 +1,116 @@
-/** Sliders. Their HTML is live-edit.html, and backend/live_edit/bindings.py decides who sees and moves them. */
+/** Live edit: the tasks in a table, and sliders. Its HTML is live-edit.html, and backend/live_edit/bindings.py decides who
+ *  sees and writes what.
+ */
 
 import Alpine from '@alpinejs/csp'
-import { connect, type Row } from 'channels-databinding'
-import live, { type Live } from 'channels-databinding/alpine'
+import { connect } from 'channels-databinding'
+import live from 'channels-databinding/alpine'
 import connectionStatus from './connection-status.ts'
-import { reason, unsent } from './words.ts'
+import frames, { OverheardSocket } from './frames.ts'
+import { move } from './positions.ts'
+import sliders from './sliders.ts'
+import { carried } from './snapshot.ts'
+import { Table } from './table.ts'
+import type { Task, TaskRow } from './tasks.ts'
+import { reason } from './words.ts'
 
-interface IntegerValue {
-  name: string
-  value: number
-}
+const socket = connect('/ws/live-edit/', { WebSocket: OverheardSocket })
+const tasks = socket.collection<Task>('tasks', { order: 'position', initial: carried('tasks') })
+const values = socket.collection('intval', { initial: carried('intval') })
 
-type ValueRow = Row<IntegerValue>
-
-Alpine.plugin(live(connect('/ws/live-edit/')))
+Alpine.plugin(live(socket))
 Alpine.plugin(connectionStatus)
+Alpine.plugin(frames)
+Alpine.plugin(sliders)
 
-Alpine.data('liveEdit', () => ({
-  values: {} as Live<IntegerValue>,
-  problems: {} as Record<string, string>, // by key
+let table: Table | undefined // not in the data: Alpine would watch all of it
+let doomed: TaskRow | undefined
+
+Alpine.data('tasks', () => ({
+  status: tasks.status,
+  count: tasks.rows.length,
+  problem: '',
+  /** For those who do not see it. */
+  said: '',
+  doomed: '',
 
   init() {
-    this.values = this.$live<IntegerValue>('intval', { order: 'name' })
+    const grid = this.$refs['table']
+    if (!(grid instanceof HTMLTableElement) || !grid.tBodies[0]) return
+    table = new Table(grid.tBodies[0], tasks, {
+      writable: grid.ariaReadOnly !== 'true',
+      say: text => (this.said = text),
+      shift: (row, by) => this.shift(row, by),
+      remove: row => this.ask(row),
+      add: task => this.write(tasks.create(task)),
+      drafted: () => this.look(),
+    })
+    tasks.subscribe(() => this.look())
+    values.subscribe(() => this.look())
+    window.addEventListener('beforeunload', event => this.$store.unsent.count > 0 && event.preventDefault())
   },
 
-  /** Why there is nothing to see, if that is so. */
-  trouble() {
-    return this.values.error?.message ?? ''
+  look() {
+    this.status = tasks.status
+    this.count = tasks.rows.length
+    this.problem = tasks.error?.message ?? this.problem
+    const unsent = tasks.rows.filter(row => row.$pending || table?.isUnsent(row))
+    this.$store.unsent.count = unsent.length + values.rows.filter(row => row.$pending).length
   },
 
   isEmpty() {
-    return this.values.status === 'live' && this.values.rows.length === 0
+    return this.status === 'live' && this.count === 0
   },
 
-  waiting() {
-    return unsent(this.values.rows, this.$connection.state)
+  /** A task is there, and its title is being written. */
+  add() {
+    const position = (tasks.rows.at(-1)?.position ?? 0) + 1
+    const before = new Set(tasks.rows.map(({ $key }) => $key))
+    void this.write(
+      tasks.create({
+        title: 'New task',
+        owner: null,
+        status: 'to do',
+        due: null,
+        notes: '',
+        position,
+      }),
+    )
+    const row = tasks.rows.find(({ $key }) => !before.has($key))
+    if (row) table?.begin(row)
   },
 
-  problem({ $key }: ValueRow) {
-    return this.problems[$key] ?? ''
+  shift(row: TaskRow, by: number) {
+    const from = tasks.rows.findIndex(({ $key }) => $key === row.$key)
+    const to = from + by
+    if (from < 0 || to < 0 || to >= tasks.rows.length) return
+    for (const [one, position] of move(tasks.rows, from, to)) void this.write(tasks.update(one, { position }))
   },
 
-  /** Called for every step of a drag. The client keeps one write on the way, and of those behind it the last. */
-  async move(row: ValueRow, value: number) {
-    this.problems[row.$key] = ''
+  ask(row: TaskRow) {
+    doomed = row
+    this.doomed = row.title
+    const dialog = this.$refs['delete']
+    if (dialog instanceof HTMLDialogElement) dialog.showModal()
+  },
+
+  remove() {
+    if (!doomed) return
+    table?.drop(doomed)
+    void this.write(tasks.delete(doomed))
+  },
+
+  /** Where the dialog was opened there may be nothing any more. */
+  back() {
+    table?.focus()
+  },
+
+  async write(answer: Promise<unknown>) {
+    this.problem = ''
     try {
-      await this.values.update(row, { value })
+      await answer
     } catch (error) {
-      this.problems[row.$key] = reason(error)
+      this.problem = reason(error)
     }
   },
 }))

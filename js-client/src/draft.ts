@@ -86,17 +86,18 @@ export class Draft<T extends object, F extends keyof T & string> implements Read
     this.#field = field
     this.#options = { pauseMs: PAUSE_MS, after: environment().after, ...options }
     this.#mine = this.#base = this.#original = this.#valueIn(row)
-    this.#shown = new Store<DraftState<T[F]>>({
-      value: this.#mine,
-      state: 'clean',
-      theirs: undefined,
-      error: null,
-    })
+    const theirs = undefined
+    this.#shown = new Store<DraftState<T[F]>>({ value: this.#mine, state: 'clean', theirs, error: null })
     this.#stop = collection.subscribe(() => this.#judge())
   }
 
   get value(): DraftState<T[F]> {
     return this.#shown.value
+  }
+
+  /** Until `leave`, and after `enter`. */
+  get open(): boolean {
+    return this.#open
   }
 
   subscribe(listener: (state: DraftState<T[F]>) => void): () => void {
@@ -143,7 +144,7 @@ export class Draft<T extends object, F extends keyof T & string> implements Read
     this.send()
   }
 
-  /** It is open again, after `leave`. */
+  /** It is open again. */
   enter(): void {
     this.#open = true
   }
@@ -236,12 +237,11 @@ export class Draft<T extends object, F extends keyof T & string> implements Read
   /** Whoever watches is told, if there is anything new. */
   #show(): void {
     const before = this.value
-    const [value, state] = [this.#mine, this.#state]
+    const state = this.#state
     const theirs = state === 'conflict' ? this.#theirs : undefined
     const error = state === 'refused' ? this.#error : null
-    const unchanged = state === before.state && error === before.error
-    if (unchanged && same(value, before.value) && same(theirs, before.theirs)) return
-    this.#shown.set({ value, state, theirs, error })
+    const now = { value: this.#mine, state, theirs, error }
+    if (error !== before.error || !same(now, { ...before, error })) this.#shown.set(now)
   }
 }
 

@@ -1,0 +1,126 @@
+/** The keys of a table by the ARIA grid pattern, as in a spreadsheet: one tab stop, arrows from cell to cell.
+ *
+ *  It moves the focus only where its person sends it, and never because of what others do: who loses the row they are on
+ *  stands on the one that took its place.
+ */
+
+/** What the keys do to a cell. */
+export interface Hands {
+  /** Replace: what is typed takes the place of what is there. */
+  edit(cell: HTMLElement, how: { replace: boolean }): void
+  clear(cell: HTMLElement): void
+  undo(cell: HTMLElement): void
+  /** Its row changes places with the one above (-1) or below (1). */
+  shift(cell: HTMLElement, by: number): void
+}
+
+const CELL = '[role=gridcell], [role=rowheader]'
+
+export class Grid {
+  readonly #body: HTMLTableSectionElement
+  readonly #hands: Hands
+  #row = 0
+  #column = 0
+  #stop: HTMLElement | undefined
+
+  constructor(body: HTMLTableSectionElement, hands: Hands) {
+    this.#body = body
+    this.#hands = hands
+    body.addEventListener('focusin', ({ target }) => {
+      const cell = cellOf(target)
+      if (cell) this.#mark(cell)
+    })
+    body.addEventListener('keydown', event => this.#press(event))
+    this.settle()
+  }
+
+  /** The cell `rows` down and `columns` to the right has the focus; at the edge, the last one there is. */
+  step(rows: number, columns: number): void {
+    this.#go(this.#row + rows, this.#column + columns)
+  }
+
+  /** The cell has the focus. */
+  select(cell: HTMLElement | null | undefined): void {
+    if (cell) stopIn(cell).focus()
+  }
+
+  /** Rows have come, gone or moved: there is still one tab stop, and who was in a row that is gone has not lost the place.
+   *  `focused`: the focus was in the table before. */
+  settle(focused = false): void {
+    const cell = cellOf(this.#stop)
+    if (cell && this.#body.contains(cell)) return this.#mark(cell)
+    const row = this.#body.rows[Math.min(this.#row, this.#body.rows.length - 1)]
+    const next = row?.cells[this.#column]
+    if (!next) return
+    this.#mark(next)
+    if (focused) stopIn(next).focus({ preventScroll: true })
+  }
+
+  #mark(cell: HTMLElement): void {
+    const row = cell.closest('tr')
+    if (!row || !(cell instanceof HTMLTableCellElement)) return
+    this.#row = row.sectionRowIndex
+    this.#column = cell.cellIndex
+    const stop = stopIn(cell)
+    if (this.#stop !== stop && this.#stop) this.#stop.tabIndex = -1
+    this.#stop = stop
+    stop.tabIndex = 0
+  }
+
+  #go(row: number, column: number): void {
+    const { rows } = this.#body
+    const { cells } = rows[within(row, rows.length)] ?? {}
+    this.select(cells?.[within(column, cells.length)])
+  }
+
+  #press(event: KeyboardEvent): void {
+    const cell = cellOf(event.target)
+    // In an editor, and on the buttons of a note, keys are theirs.
+    if (!cell || event.target !== stopIn(cell) || event.isComposing) return
+    const act = this.#actOf(event, cell)
+    if (!act) return
+    act()
+    if (event.key.length > 1) event.preventDefault() // else it is typed into the editor that has just opened
+  }
+
+  #actOf({ key, altKey, ctrlKey, metaKey }: KeyboardEvent, cell: HTMLElement): (() => void) | undefined {
+    const control = ctrlKey || metaKey
+    if (altKey) {
+      if (key === 'ArrowUp') return () => this.#hands.shift(cell, -1)
+      return key === 'ArrowDown' ? () => this.#hands.shift(cell, 1) : undefined
+    }
+    const last = Infinity
+    switch (key) {
+      case 'ArrowUp':
+        return () => this.step(control ? -last : -1, 0)
+      case 'ArrowDown':
+        return () => this.step(control ? last : 1, 0)
+      case 'ArrowLeft':
+        return () => this.step(0, control ? -last : -1)
+      case 'ArrowRight':
+        return () => this.step(0, control ? last : 1)
+      case 'PageUp':
+        return () => this.step(-10, 0)
+      case 'PageDown':
+        return () => this.step(10, 0)
+      case 'Home':
+        return () => this.#go(control ? 0 : this.#row, 0)
+      case 'End':
+        return () => this.#go(control ? last : this.#row, last)
+    }
+    if (cell.dataset['field'] === undefined) return undefined // the rest is the button's own
+    if (key === 'Enter' || key === 'F2') return () => this.#hands.edit(cell, { replace: false })
+    if (key === 'Delete' || key === 'Backspace') return () => this.#hands.clear(cell)
+    if (key === 'Escape') return () => this.#hands.undo(cell)
+    return key.length === 1 && !control ? () => this.#hands.edit(cell, { replace: true }) : undefined
+  }
+}
+
+export function cellOf(target: unknown): HTMLElement | null {
+  return target instanceof Element ? target.closest<HTMLElement>(CELL) : null
+}
+
+/** What has the focus when the cell has it: the button, in a cell that is nothing else. */
+const stopIn = (cell: HTMLElement): HTMLElement => cell.querySelector<HTMLElement>(':scope > button') ?? cell
+
+const within = (index: number, length: number): number => Math.max(0, Math.min(index, length - 1))
