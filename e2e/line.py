@@ -1,7 +1,7 @@
 """machine → **line** → screen → conftest
 
-The network between a browser and a server, which can be cut. (Chromium's own "offline" leaves WebSockets that are open
-as they are.)
+The network between a browser and a server, which can be slow, and can be cut. (Chromium's own "offline" leaves
+WebSockets that are open as they are.)
 """
 
 import asyncio
@@ -11,10 +11,11 @@ from machine import free_port
 
 
 class Line:
-    """Listens on a port of its own and carries bytes to `port` and back."""
+    """Listens on a port of its own and carries bytes to `port` and back, each way in `delay_s` seconds."""
 
-    def __init__(self, port):
+    def __init__(self, port, *, delay_s=0):
         self._target = port
+        self._delay_s = delay_s
         self._listener = None
         self._carrying = set()  # tasks, one for each connection
         self._writers = set()
@@ -82,8 +83,10 @@ class Line:
             writers.append(to_server)
             self._writers.add(to_server)
             async with asyncio.TaskGroup() as both:
-                both.create_task(self._pump(browser, to_server))
-                both.create_task(self._pump(server, to_browser, self._flowing))
+                for ends in ((browser, to_server, None), (server, to_browser, self._flowing)):
+                    way = asyncio.Queue()
+                    both.create_task(self._depart(ends[0], way))
+                    both.create_task(self._arrive(way, *ends[1:]))
         except* (OSError, EOFError):
             pass  # one end is gone, or the server does not answer: so is the other
         finally:
@@ -92,10 +95,19 @@ class Line:
             self._writers.difference_update(writers)
             self._carrying.discard(task)
 
-    async def _pump(self, reader, writer, flowing=None):
-        while data := await reader.read(65_536):
+    async def _depart(self, reader, way):
+        data = True
+        while data:
+            data = await reader.read(65_536)
+            way.put_nowait((self._loop.time() + self._delay_s, data))
+
+    async def _arrive(self, way, writer, flowing):
+        while True:
+            at, data = await way.get()
+            await asyncio.sleep(at - self._loop.time())
             if flowing is not None:
                 await flowing.wait()
+            if not data:
+                raise EOFError
             writer.write(data)
             await writer.drain()
-        raise EOFError

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from machine import sqlite
 from screen import LOST
 
 SIZES = {
@@ -87,6 +88,43 @@ def test_demos(open_page, shoot, line):
     bob.page.context.set_offline(True)
     expect(bob.connection).to_contain_text("offline")
     shoot(bob, "liveblog-bob-offline")
+
+
+def test_tasks(open_page, shoot, database):
+    """The table of tasks in all its states."""
+    alice = open_page("alice", "/live-edit/")
+    alice.open_cell("Tune the piano", "Title").fill("Tune the piano today")
+    alice.page.keyboard.press("Enter")
+    alice.open_cell("Tune the piano", "Notes").fill("The man from the theatre comes at nine.")
+    shoot(alice, "tasks-edited")
+    alice.open_cell("Print the programmes", "Title").fill("Print 300 programmes")
+    sqlite(database, "UPDATE live_edit_task SET title = 'Print 200 programmes' WHERE title LIKE 'Print%'")
+    expect(alice.note).to_contain_text("Somebody else wrote")
+    shoot(alice, "tasks-conflict")
+    alice.page.get_by_role("button", name="Take theirs").click()
+    alice.editor("Title").fill(" ")
+    expect(alice.note).to_contain_text("Give the task a title.")
+    shoot(alice, "tasks-refused")
+    alice.page.keyboard.press("Escape")
+    alice.open_cell("Print 200 programmes", "Notes").fill("On thick paper, folded by hand.")
+    sqlite(database, "DELETE FROM live_edit_task WHERE title LIKE 'Print%'")
+    expect(alice.note).to_contain_text("Deleted by somebody else")
+    shoot(alice, "tasks-gone")
+    alice.page.get_by_role("button", name="Dismiss").click()
+    alice.cell("Book the room", "Delete").get_by_role("button").click()
+    shoot(alice, "tasks-deletes", whole=False)
+    alice.page.get_by_role("button", name="Keep it").click()
+    sqlite(database, "DELETE FROM live_edit_task")
+    expect(alice.tasks).to_have_count(0)
+    shoot(alice, "tasks-empty")
+    sqlite(
+        database,
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500)"
+        " INSERT INTO live_edit_task (title, status, notes, position)"
+        " SELECT 'Number ' || i, 'to do', CASE i % 3 WHEN 0 THEN 'With a note.' ELSE '' END, i FROM n",
+    )
+    expect(alice.tasks).to_have_count(500)
+    shoot(alice, "tasks-500", whole=False)
 
 
 # end of demos

@@ -3,8 +3,8 @@
 import type { Alpine } from 'alpinejs'
 import type { Row } from 'channels-databinding'
 import type { Live } from 'channels-databinding/alpine'
-import { carried } from './snapshot.ts'
-import { reason } from './words.ts'
+import { carried } from '../snapshot.ts'
+import { reason } from '../words.ts'
 
 interface IntegerValue {
   name: string

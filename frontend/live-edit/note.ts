@@ -1,6 +1,6 @@
 /** What is to be said of a cell, beside what was typed: somebody else has written, the server refuses, the row is gone. */
 
-import { reason } from './words.ts'
+import { reason } from '../words.ts'
 import type { TaskDraft } from './drafts.ts'
 import { copy, type Field, words } from './tasks.ts'
 

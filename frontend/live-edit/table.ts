@@ -196,17 +196,20 @@ export class Table {
 
   #listen(): void {
     let pressed: HTMLElement | null = null
+    let touch = false
     // When an editor is left, what is below it may move away from under the pointer before it is up again.
-    this.#body.addEventListener('pointerdown', ({ target }) => {
+    this.#body.addEventListener('pointerdown', ({ target, pointerType }) => {
       pressed = cellOf(target)
+      touch = pointerType === 'touch'
     })
     this.#body.addEventListener('click', ({ target }) => {
       const [cell, button] =
         target instanceof Element ? [cellOf(target) ?? pressed, target.closest('button')] : []
       if (button && cell) return this.#do(button.dataset['do'], cell)
-      if (!cell || (target instanceof Element && target.closest('.note'))) return
+      const reads = getSelection()?.type === 'Range' || (target instanceof Element && target.closest('.note'))
+      if (!cell || reads) return
       this.#edit(cell)
-      if (cell === this.#editor?.cell) this.#editor.pick()
+      if (cell === this.#editor?.cell) this.#editor.pick({ touch })
     })
   }
 

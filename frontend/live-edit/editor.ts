@@ -48,14 +48,16 @@ export class Editor {
     else input.setSelectionRange(select ? 0 : input.value.length, input.value.length)
   }
 
-  /** The picker of a list or a date is open, where browsers have one. */
-  pick(): void {
+  /** The list is open, so that one click is enough; and on a touch screen the calendar, which elsewhere would take the
+   *  keys away from the date. */
+  pick({ touch }: { touch: boolean }): void {
     const input = this.#input
-    if (input instanceof HTMLTextAreaElement || input.type === 'text') return
+    if (input instanceof HTMLTextAreaElement) return
+    if (!(input instanceof HTMLSelectElement) && !(input.type === 'date' && touch)) return
     try {
       input.showPicker()
     } catch {
-      // The browser wants a tap of its own for it.
+      // The browser wants a click of its own for it.
     }
   }
 

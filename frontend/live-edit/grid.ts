@@ -80,11 +80,12 @@ export class Grid {
     const act = this.#actOf(event, cell)
     if (!act) return
     act()
-    if (event.key.length > 1) event.preventDefault() // else it is typed into the editor that has just opened
+    if (!types(event)) event.preventDefault() // else it goes into the editor that has just opened
   }
 
-  #actOf({ key, altKey, ctrlKey, metaKey }: KeyboardEvent, cell: HTMLElement): (() => void) | undefined {
-    const control = ctrlKey || metaKey
+  #actOf(event: KeyboardEvent, cell: HTMLElement): (() => void) | undefined {
+    const { key, altKey } = event
+    const control = event.ctrlKey || event.metaKey
     if (altKey) {
       if (key === 'ArrowUp') return () => this.#hands.shift(cell, -1)
       return key === 'ArrowDown' ? () => this.#hands.shift(cell, 1) : undefined
@@ -112,7 +113,7 @@ export class Grid {
     if (key === 'Enter' || key === 'F2') return () => this.#hands.edit(cell, { replace: false })
     if (key === 'Delete' || key === 'Backspace') return () => this.#hands.clear(cell)
     if (key === 'Escape') return () => this.#hands.undo(cell)
-    return key.length === 1 && !control ? () => this.#hands.edit(cell, { replace: true }) : undefined
+    return types(event) ? () => this.#hands.edit(cell, { replace: true }) : undefined
   }
 }
 
@@ -122,5 +123,9 @@ export function cellOf(target: unknown): HTMLElement | null {
 
 /** What has the focus when the cell has it: the button, in a cell that is nothing else. */
 const stopIn = (cell: HTMLElement): HTMLElement => cell.querySelector<HTMLElement>(':scope > button') ?? cell
+
+/** Whether the key is a character, or the beginning of one: an accent, an input method. */
+const types = ({ key, ctrlKey, metaKey }: KeyboardEvent): boolean =>
+  !ctrlKey && !metaKey && (key.length === 1 || key === 'Dead' || key === 'Process')
 
 const within = (index: number, length: number): number => Math.max(0, Math.min(index, length - 1))
