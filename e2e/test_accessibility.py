@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from machine import sqlite
+
 AXE = (Path(__file__).parents[1] / "node_modules/axe-core/axe.min.js").read_text()
 PAGES = {
     "front": ("nobody", "/"),
@@ -67,6 +69,29 @@ def test_a_live_blog_has_none_in_any_of_its_states(visit, line, scheme):
     alice.connection.filter(has_text="Connection lost").wait_for()
     alice.write("Typed while the line was down.")
     look()
+
+    assert found == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_table_of_tasks_has_none_in_any_of_its_states(visit, database, scheme):
+    alice = visit("alice", "/live-edit/", color_scheme=scheme)
+    found = []
+
+    for column in ("Title", "Owner", "Status", "Due", "Notes"):
+        alice.open_cell("Tune the piano", column)
+        found.extend(violations(alice.page))
+    alice.open_cell("Tune the piano", "Title").fill(" ")
+    alice.note.filter(has_text="Give the task a title.").wait_for()
+    found.extend(violations(alice.page))
+    sqlite(database, "UPDATE live_edit_task SET title = 'Theirs' WHERE title = 'Tune the piano'")
+    alice.note.filter(has_text="Somebody else wrote").wait_for()
+    found.extend(violations(alice.page))
+    sqlite(database, "DELETE FROM live_edit_task WHERE title = 'Theirs'")
+    alice.note.filter(has_text="Deleted by somebody else.").wait_for()
+    found.extend(violations(alice.page))
+    alice.cell("Book the room", "Delete").get_by_role("button").click()
+    found.extend(violations(alice.page))
 
     assert found == []
 
