@@ -242,8 +242,7 @@ export class Table {
 
 const keyOf = (cell: HTMLElement) => cell.closest('tr')?.dataset['key'] ?? ''
 
-/** What others have changed is seen for a moment, anew with each change. */
+/** What others have changed is seen for a moment. Another name begins another animation: what others type is many changes. */
 function flash(cell: HTMLElement): void {
-  cell.dataset['changed'] = ''
-  for (const animation of cell.getAnimations()) animation.currentTime = 0
+  cell.dataset['changed'] = cell.dataset['changed'] === 'once' ? 'again' : 'once'
 }
