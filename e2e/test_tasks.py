@@ -1,5 +1,7 @@
 """A table of tasks that everybody writes at once: nothing typed is lost, and nothing is overwritten unseen."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -157,6 +159,7 @@ def test_a_row_that_is_gone_can_be_added_again_with_what_was_typed(visit, databa
         expect(screen.cell(PROGRAMMES, "Owner")).to_have_text("bob")
         expect(screen.tasks).to_have_count(8)
     expect(alice.note).to_have_count(0)
+    expect(alice.cell(PROGRAMMES, "Title")).to_be_focused()
 
 
 def test_what_was_typed_into_a_row_that_is_gone_can_be_copied_and_dismissed(visit, database):
@@ -165,6 +168,7 @@ def test_what_was_typed_into_a_row_that_is_gone_can_be_copied_and_dismissed(visi
     delete(database, PIANO)
 
     alice.page.get_by_role("button", name="Copy").click()
+    expect(alice.page.get_by_role("button", name="Copied")).to_be_focused()
     assert alice.page.evaluate("navigator.clipboard.readText()") == "Typed in vain?"
     alice.page.get_by_role("button", name="Dismiss").click()
 
@@ -249,6 +253,20 @@ def test_what_somebody_else_wrote_while_the_line_was_down_is_shown_beside(visit,
     expect(alice.note).to_contain_text("Somebody else wrote “Bob, online”.")
     expect(alice.titles.nth(2)).to_contain_text("Alice, offline")
     assert stored(database, "title") == "Bob, online"
+
+
+def test_who_leaves_the_page_with_something_unsent_is_asked(visit, line):
+    alice = visit("alice", PAGE, at=line.url)
+    alice.page.on("dialog", lambda dialog: dialog.dismiss())
+    line.cut()
+    expect(alice.connection).to_contain_text(LOST)
+    alice.open_cell(PIANO, "Title").fill("Typed offline")
+
+    with alice.page.expect_event("dialog") as asked:
+        alice.page.close(run_before_unload=True)
+
+    assert asked.value.type == "beforeunload"
+    assert not alice.page.is_closed()
 
 
 # ---- the keyboard
@@ -471,7 +489,7 @@ def test_who_stands_on_a_row_that_goes_stands_on_the_one_in_its_place(visit, dat
     expect(alice.cell(PIANO, "Owner")).to_be_focused()
 
 
-def test_what_others_change_lights_up_and_what_one_changes_oneself_does_not(visit):
+def test_what_others_change_lights_up_and_what_one_changes_oneself_does_not(visit, database):
     alice, bob = visit("alice", PAGE), visit("bob", PAGE)
     for screen in (alice, bob):
         screen.cell(PIANO, "Notes").evaluate(WATCH_LIGHT)
@@ -480,6 +498,8 @@ def test_what_others_change_lights_up_and_what_one_changes_oneself_does_not(visi
     alice.page.keyboard.press("Enter")
 
     bob.page.wait_for_function("window.lit")
+    sqlite(database, "INSERT INTO live_edit_task (title, status, notes, position) VALUES ('New', 'to do', '', 9)")
+    expect(bob.grid.locator("tr[data-changed]")).to_have_text(re.compile("^\\s*New"))
     expect(alice.task(PIANO)).not_to_have_attribute("data-pending", "")
     assert not alice.page.evaluate("window.lit")
 

@@ -42,7 +42,7 @@ Alpine.data('tasks', () => ({
       say: text => (this.said = text),
       shift: (row, by) => this.shift(row, by),
       remove: row => this.ask(row),
-      add: task => this.write(tasks.create(task)),
+      add: task => this.create(task),
       drafted: () => this.look(),
     })
     tasks.subscribe(() => this.look())
@@ -54,8 +54,9 @@ Alpine.data('tasks', () => ({
     this.status = tasks.status
     this.count = tasks.rows.length
     this.problem = tasks.error?.message ?? this.problem
-    const unsent = tasks.rows.filter(row => row.$pending || table?.isUnsent(row))
-    this.$store.unsent.count = unsent.length + values.rows.filter(row => row.$pending).length
+    const written = tasks.rows.filter(row => row.$pending).map(row => row.$key)
+    const unsent = new Set([...written, ...(table?.unsent ?? [])])
+    this.$store.unsent.count = unsent.size + values.rows.filter(row => row.$pending).length
   },
 
   isEmpty() {
@@ -65,19 +66,21 @@ Alpine.data('tasks', () => ({
   /** A task is there, and its title is being written. */
   add() {
     const position = (tasks.rows.at(-1)?.position ?? 0) + 1
-    const before = new Set(tasks.rows.map(({ $key }) => $key))
-    void this.write(
-      tasks.create({
-        title: 'New task',
-        owner: null,
-        status: 'to do',
-        due: null,
-        notes: '',
-        position,
-      }),
-    )
-    const row = tasks.rows.find(({ $key }) => !before.has($key))
+    const row = this.create({
+      title: 'New task',
+      owner: null,
+      status: 'to do',
+      due: null,
+      notes: '',
+      position,
+    })
     if (row) table?.begin(row)
+  },
+
+  create(task: Task) {
+    const before = new Set(tasks.rows.map(({ $key }) => $key))
+    void this.write(tasks.create(task))
+    return tasks.rows.find(({ $key }) => !before.has($key))
   },
 
   shift(row: TaskRow, by: number) {

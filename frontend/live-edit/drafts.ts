@@ -6,7 +6,9 @@ import type { Field, Task, TaskRow } from './tasks.ts'
 
 export type TaskDraft = Draft<Task, Field>
 
-const UNSENT = new Set(['dirty', 'conflict', 'refused'])
+const UNSENT = new Set(['dirty', 'conflict', 'refused', 'gone']) // what is `sending` the row shows as pending
+
+const isUnsent = (draft: TaskDraft) => UNSENT.has(draft.value.state)
 
 export class Drafts {
   readonly #collection: Collection<Task>
@@ -38,10 +40,9 @@ export class Drafts {
     return Object.fromEntries(drafts.map(([field, draft]) => [field, draft.value.value]))
   }
 
-  /** Whether something is typed into the row that has not been sent. */
-  isUnsent($key: string): boolean {
-    const drafts = [...(this.#all.get($key)?.values() ?? [])]
-    return drafts.some(({ value }) => UNSENT.has(value.state))
+  /** The keys of the rows into which something is typed that has not been sent. */
+  get unsent(): string[] {
+    return this.keys.filter($key => [...(this.#all.get($key)?.values() ?? [])].some(isUnsent))
   }
 
   /** Return the draft of a cell, open: a new one, or the one that is there still. */

@@ -50,10 +50,10 @@ export class Editor {
 
   /** The list is open, so that one click is enough; and on a touch screen the calendar, which elsewhere would take the
    *  keys away from the date. */
-  pick({ touch }: { touch: boolean }): void {
+  pick(pointer: string): void {
     const input = this.#input
     if (input instanceof HTMLTextAreaElement) return
-    if (!(input instanceof HTMLSelectElement) && !(input.type === 'date' && touch)) return
+    if (!(input instanceof HTMLSelectElement) && !(input.type === 'date' && pointer === 'touch')) return
     try {
       input.showPicker()
     } catch {
@@ -65,7 +65,8 @@ export class Editor {
   show(): void {
     const { value, state } = this.draft.value
     const input = this.#input
-    if (read(this.#field, input.value) !== value || input.value === '') this.#fill(value)
+    const half = input.validity.badInput // a date that is being typed
+    if (!half && read(this.#field, input.value) !== value) this.#fill(value)
     input.ariaInvalid = String(state === 'refused')
     const note = this.cell.querySelector('.note p')
     if (note) input.setAttribute('aria-describedby', note.id)
@@ -88,8 +89,7 @@ export class Editor {
   }
 
   #type(): void {
-    if (this.#input.validity.badInput) return // half a date
-    this.draft.type(read(this.#field, this.#input.value))
+    if (!this.#input.validity.badInput) this.draft.type(read(this.#field, this.#input.value))
   }
 
   #press(event: KeyboardEvent): void {

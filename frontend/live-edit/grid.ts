@@ -1,17 +1,25 @@
-/** The keys of a table by the ARIA grid pattern, as in a spreadsheet: one tab stop, arrows from cell to cell.
+/** The keys and the clicks of a table by the ARIA grid pattern, as in a spreadsheet: one tab stop, arrows from cell to cell.
  *
  *  It moves the focus only where its person sends it, and never because of what others do: who loses the row they are on
  *  stands on the one that took its place.
  */
 
-/** What the keys do to a cell. */
+export interface Beginning {
+  /** What is typed takes the place of what is there. */
+  replace?: boolean
+  /** `mouse`, `touch` or `pen`, if it was not a key. */
+  pointer?: string
+}
+
+/** What is done to a cell. */
 export interface Hands {
-  /** Replace: what is typed takes the place of what is there. */
-  edit(cell: HTMLElement, how: { replace: boolean }): void
+  edit(cell: HTMLElement, how: Beginning): void
   clear(cell: HTMLElement): void
   undo(cell: HTMLElement): void
   /** Its row changes places with the one above (-1) or below (1). */
   shift(cell: HTMLElement, by: number): void
+  /** One of its buttons is pressed. */
+  press(button: HTMLButtonElement, cell: HTMLElement): void
 }
 
 const CELL = '[role=gridcell], [role=rowheader]'
@@ -31,6 +39,7 @@ export class Grid {
       if (cell) this.#mark(cell)
     })
     body.addEventListener('keydown', event => this.#press(event))
+    this.#followPointer()
     this.settle()
   }
 
@@ -42,6 +51,27 @@ export class Grid {
   /** The cell has the focus. */
   select(cell: HTMLElement | null | undefined): void {
     if (cell) stopIn(cell).focus()
+  }
+
+  /** The rows stand in this order. The one with the focus stays where it is, the others are put around it. */
+  arrange(lines: readonly HTMLElement[]): void {
+    const at = Math.max(
+      0,
+      lines.findIndex(line => line.contains(document.activeElement)),
+    )
+    const anchor = lines[at]
+    if (!anchor) return
+    if (!anchor.isConnected) this.#body.prepend(anchor)
+    let next = anchor
+    for (const line of lines.slice(0, at).toReversed()) {
+      if (next.previousElementSibling !== line) next.before(line)
+      next = line
+    }
+    let last = anchor
+    for (const line of lines.slice(at + 1)) {
+      if (last.nextElementSibling !== line) last.after(line)
+      last = line
+    }
   }
 
   /** Rows have come, gone or moved: there is still one tab stop, and who was in a row that is gone has not lost the place.
@@ -71,6 +101,22 @@ export class Grid {
     const { rows } = this.#body
     const { cells } = rows[within(row, rows.length)] ?? {}
     this.select(cells?.[within(column, cells.length)])
+  }
+
+  #followPointer(): void {
+    let [down, pointer]: [HTMLElement | null, string] = [null, '']
+    this.#body.addEventListener('pointerdown', ({ target, pointerType }) => {
+      ;[down, pointer] = [cellOf(target), pointerType]
+    })
+    this.#body.addEventListener('click', ({ target }) => {
+      // When an editor is left, what is below it may have moved away from under the pointer since it was down.
+      const cell = cellOf(target) ?? down
+      const [button, note] = ['button', '.note'].map(
+        name => target instanceof Element && target.closest(name),
+      )
+      if (cell && button instanceof HTMLButtonElement) this.#hands.press(button, cell)
+      else if (cell && !note && getSelection()?.type !== 'Range') this.#hands.edit(cell, { pointer })
+    })
   }
 
   #press(event: KeyboardEvent): void {
@@ -110,7 +156,7 @@ export class Grid {
         return () => this.#go(control ? last : this.#row, last)
     }
     if (cell.dataset['field'] === undefined) return undefined // the rest is the button's own
-    if (key === 'Enter' || key === 'F2') return () => this.#hands.edit(cell, { replace: false })
+    if (key === 'Enter' || key === 'F2') return () => this.#hands.edit(cell, {})
     if (key === 'Delete' || key === 'Backspace') return () => this.#hands.clear(cell)
     if (key === 'Escape') return () => this.#hands.undo(cell)
     return types(event) ? () => this.#hands.edit(cell, { replace: true }) : undefined

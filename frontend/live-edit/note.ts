@@ -4,6 +4,14 @@ import { reason } from '../words.ts'
 import type { TaskDraft } from './drafts.ts'
 import { copy, type Field, words } from './tasks.ts'
 
+/** What the buttons of a note do to its draft, by their `data-do`. */
+export const DECISIONS: Record<string, (draft: TaskDraft) => void> = {
+  take: draft => draft.takeTheirs(),
+  keep: draft => draft.keepMine(),
+  undo: draft => draft.revert(),
+  retry: draft => draft.send(),
+}
+
 const INPUT = 'input, select, textarea'
 
 let count = 0

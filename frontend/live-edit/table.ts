@@ -7,9 +7,20 @@
 import type { Collection } from 'channels-databinding'
 import { Drafts, type TaskDraft } from './drafts.ts'
 import { Editor } from './editor.ts'
-import { cellOf, Grid } from './grid.ts'
-import { annotate } from './note.ts'
-import { copy, type Field, FIELDS, isField, NOTHING, type Task, type TaskRow, typed, words } from './tasks.ts'
+import { type Beginning, Grid } from './grid.ts'
+import { annotate, DECISIONS } from './note.ts'
+import {
+  copy,
+  type Field,
+  FIELDS,
+  isField,
+  NOTHING,
+  type Task,
+  taskOf,
+  type TaskRow,
+  typed,
+  words,
+} from './tasks.ts'
 
 /** What the page around the table does. */
 export interface Page {
@@ -20,8 +31,8 @@ export interface Page {
   shift(row: TaskRow, by: number): void
   /** The row is to be deleted: ask first. */
   remove(row: TaskRow): void
-  /** A task like this one is added. */
-  add(task: Task): void
+  /** A task like this one is added. Returns its row. */
+  add(task: Task): TaskRow | undefined
   /** What waits to be sent has changed. */
   drafted(): void
 }
@@ -50,16 +61,17 @@ export class Table {
       clear: cell => this.#clear(cell),
       undo: cell => this.#draftIn(cell)?.revert(),
       shift: (cell, by) => this.#page.shift(this.#rowIn(cell), by),
+      press: (button, cell) => this.#do(button, cell),
     })
     body.addEventListener('animationend', ({ target }) => {
       if (target instanceof HTMLElement) delete target.dataset['changed']
     })
-    this.#listen()
     collection.subscribe(rows => this.#draw(rows))
   }
 
-  isUnsent({ $key }: TaskRow): boolean {
-    return this.#drafts.isUnsent($key)
+  /** See `Drafts`. */
+  get unsent(): string[] {
+    return this.#drafts.unsent
   }
 
   /** What is typed into the row is given up. */
@@ -95,37 +107,19 @@ export class Table {
       line.remove()
       this.#lines.delete($key)
     }
-    this.#arrange(all.map(row => this.#line(row)))
+    this.#grid.arrange(all.map(row => this.#line(row)))
     for (const row of all) if (row !== before.get(row.$key)) this.#fill(row, before.get(row.$key))
     this.#grid.settle(focused)
   }
 
-  #line({ $key }: TaskRow): HTMLTableRowElement {
-    const line = this.#lines.get($key) ?? (copy('task') as HTMLTableRowElement)
+  #line({ $key, $pending }: TaskRow): HTMLTableRowElement {
+    const there = this.#lines.get($key)
+    if (there) return there
+    const line = copy('task') as HTMLTableRowElement
     line.dataset['key'] = $key
     this.#lines.set($key, line)
+    if (!$pending) flash(line)
     return line
-  }
-
-  /** The lines stand in this order. The one with the focus stays where it is, the others are put around it. */
-  #arrange(lines: readonly HTMLElement[]): void {
-    const at = Math.max(
-      0,
-      lines.findIndex(line => line.contains(document.activeElement)),
-    )
-    const anchor = lines[at]
-    if (!anchor) return
-    if (!anchor.isConnected) this.#body.prepend(anchor)
-    let next = anchor
-    for (const line of lines.slice(0, at).toReversed()) {
-      if (next.previousElementSibling !== line) next.before(line)
-      next = line
-    }
-    let last = anchor
-    for (const line of lines.slice(at + 1)) {
-      if (last.nextElementSibling !== line) last.after(line)
-      last = line
-    }
   }
 
   #fill(row: TaskRow, before: TaskRow | undefined): void {
@@ -154,12 +148,11 @@ export class Table {
 
   // ---- writing
 
-  #edit(cell: HTMLElement, how: { replace?: boolean; select?: boolean } = {}): void {
+  #edit(cell: HTMLElement, how: Beginning & { select?: boolean } = {}): void {
     const field = cell.dataset['field']
     if (!this.#page.writable || !isField(field) || cell === this.#editor?.cell) return
     this.#close()
     const draft = this.#drafts.begin(this.#rowIn(cell), field)
-    draft.enter()
     this.#editor = new Editor(cell, field, draft, {
       leave: (rows, columns) => {
         this.#close()
@@ -173,6 +166,7 @@ export class Table {
       blur: () => this.#close(),
     })
     this.#editor.focus(how)
+    if (how.pointer) this.#editor.pick(how.pointer)
   }
 
   /** What was typed is sent; what cannot be yet stays in its cell. */
@@ -185,8 +179,9 @@ export class Table {
 
   #clear(cell: HTMLElement): void {
     const field = cell.dataset['field']
-    const nothing = isField(field) ? NOTHING[field] : undefined
-    if (!this.#page.writable || !isField(field) || nothing === undefined) return
+    if (!this.#page.writable || !isField(field)) return
+    const nothing = NOTHING[field]
+    if (nothing === undefined) return
     const draft = this.#drafts.begin(this.#rowIn(cell), field)
     draft.type(nothing)
     this.#drafts.leave(draft)
@@ -194,38 +189,32 @@ export class Table {
 
   // ---- buttons
 
-  #listen(): void {
-    let pressed: HTMLElement | null = null
-    let touch = false
-    // When an editor is left, what is below it may move away from under the pointer before it is up again.
-    this.#body.addEventListener('pointerdown', ({ target, pointerType }) => {
-      pressed = cellOf(target)
-      touch = pointerType === 'touch'
-    })
-    this.#body.addEventListener('click', ({ target }) => {
-      const [cell, button] =
-        target instanceof Element ? [cellOf(target) ?? pressed, target.closest('button')] : []
-      if (button && cell) return this.#do(button.dataset['do'], cell)
-      const reads = getSelection()?.type === 'Range' || (target instanceof Element && target.closest('.note'))
-      if (!cell || reads) return
-      this.#edit(cell)
-      if (cell === this.#editor?.cell) this.#editor.pick({ touch })
-    })
-  }
-
-  #do(what: string | undefined, cell: HTMLElement): void {
+  #do(button: HTMLButtonElement, cell: HTMLElement): void {
     const row = this.#rowIn(cell)
     const draft = this.#draftIn(cell)
+    const what = button.dataset['do'] ?? ''
     if (what === 'up') this.#page.shift(row, -1)
     if (what === 'down') this.#page.shift(row, 1)
     if (what === 'delete') this.#page.remove(row)
-    if (what === 'take') draft?.takeTheirs()
-    if (what === 'keep') draft?.keepMine()
-    if (what === 'undo') draft?.revert()
-    if (what === 'retry') draft?.send()
-    if (what === 'copy') void navigator.clipboard.writeText(typed(draft?.value.value ?? null))
-    if (what === 'again') this.#page.add({ ...row, ...this.#drafts.typedInto(row.$key) })
-    if (what === 'again' || what === 'dismiss') this.drop(row)
+    if (draft) DECISIONS[what]?.(draft)
+    if (what === 'copy') void this.#copy(button, cell)
+    if (what === 'dismiss') this.drop(row)
+    if (what === 'again') {
+      const made = this.#page.add(taskOf({ ...row, ...this.#drafts.typedInto(row.$key) }))
+      this.drop(row)
+      this.#grid.select(made && this.#lines.get(made.$key)?.cells[0])
+    }
+  }
+
+  async #copy(button: HTMLButtonElement, cell: HTMLElement): Promise<void> {
+    try {
+      await navigator.clipboard.writeText(typed(this.#draftIn(cell)?.value.value ?? null))
+      button.textContent = 'Copied'
+    } catch {
+      // Browsers have no clipboard for pages that come by plain http: it is selected, to be copied by hand.
+      this.#edit(cell)
+      this.#editor?.focus({ select: true })
+    }
   }
 
   #rowIn(cell: HTMLElement): TaskRow {

@@ -26,6 +26,16 @@ export const NOTHING: Partial<Record<Field, Value>> = {
   notes: '',
 }
 
+/** The task of a row, without what the row knows beside it. */
+export const taskOf = ({ title, owner, status, due, notes, position }: Task): Task => ({
+  title,
+  owner,
+  status,
+  due,
+  notes,
+  position,
+})
+
 export const isField = (name: string | undefined): name is Field => FIELDS.some(field => field === name)
 
 /** A copy of what the page has under `id`, in a `<template>`. */
@@ -33,8 +43,7 @@ export function copy(id: string): HTMLElement {
   const template = document.getElementById(id)
   const element = template instanceof HTMLTemplateElement ? template.content.firstElementChild : null
   if (!(element instanceof HTMLElement)) throw new Error(`The page has no template "${id}".`)
-  const made = document.importNode(element, true)
-  return made
+  return document.importNode(element, true)
 }
 
 /** What stands in the cell. */
