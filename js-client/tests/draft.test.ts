@@ -207,10 +207,12 @@ describe('a change by somebody else', () => {
     draft.type('mine')
     draft.leave()
     await save('mine')
+    expect(draft.open).toBe(false)
 
     draft.enter()
     hear('theirs')
 
+    expect(draft.open).toBe(true)
     expect(states.at(-1)).toBe('conflict mine|theirs')
   })
 
