@@ -12,7 +12,9 @@ WRITES = ("create", "update", "delete")
 # What a page says of its connection.
 LIVE = "Live"
 LOST = "Connection lost"
+# demos
 COLUMNS = ("Title", "Owner", "Status", "Due", "Notes", "Move up", "Move down", "Delete")  # of the tasks
+# end of demos
 
 
 class Frames:

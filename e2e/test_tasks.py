@@ -1,3 +1,4 @@
+# demos
 """A table of tasks that everybody writes at once: nothing typed is lost, and nothing is overwritten unseen."""
 
 import re
