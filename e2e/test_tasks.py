@@ -202,6 +202,7 @@ def test_a_refused_write_says_why_beside_its_field_and_what_was_typed_stays(visi
     expect(editor).to_be_focused()
     expect(editor).to_have_attribute("aria-invalid", "true")
     expect(editor).to_have_accessible_description("Give the task a title.")
+    expect(alice.page.get_by_role("button", name="Try again")).to_be_hidden()
     assert stored(database, "title") == PIANO
     editor.fill("Tune it")
     expect(bob.task("Tune it")).to_be_visible()

@@ -32,6 +32,9 @@ export function annotate(cell: HTMLElement, field: Field, draft: TaskDraft | und
     note.dataset['kind'] = state
     cell.append(note)
   }
+  // What was not valid is not valid the second time.
+  const retry = note.querySelector<HTMLElement>('[data-do=retry]')
+  if (retry) retry.hidden = error?.code === 'invalid'
   const sentence = note.querySelector('p')
   if (!sentence) return ''
   sentence.id ||= `note-${++count}`
