@@ -1,4 +1,3 @@
-// demos
 /** Posts that are being edited in place: one draft for each, sent when its author says so. What is typed is never lost: not to
  *  another's edit, nor to a refusal, nor when the post is deleted. */
 

@@ -1,4 +1,3 @@
-// demos
 /** What a post is. Its twin is backend/liveblog/bindings.py. */
 
 import type { Row } from 'channels-databinding'
