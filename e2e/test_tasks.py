@@ -58,13 +58,14 @@ def test_others_see_a_cell_change_while_it_is_being_typed(visit):
 
 def test_what_is_typed_is_sent_after_a_pause_and_one_write_at_a_time(visit, line):
     alice = visit("alice", PAGE, at=line.url)
+    alice.page.clock.install()
     alice.frames.forget()
     line.hold()
 
     editor = alice.open_cell(PIANO, "Title")
     for text in ("Tune", "Tune the", "Tune the organ"):
         editor.fill(text)
-        alice.page.wait_for_timeout(450)  # a pause of the one who types, not of the test
+        alice.page.clock.fast_forward(500)
     assert [frame["payload"]["data"] for frame in alice.frames.sent("update")] == [{"title": "Tune"}]
     line.release()
 
