@@ -5,9 +5,11 @@ import re
 
 import pytest
 from django.apps import apps
+from django.core.exceptions import ValidationError
 from django.core.management import call_command
 
 from config.content_security_policy import POLICY
+from live_edit.models import Task
 from liveblog.models import Liveblog, Post
 
 pytestmark = pytest.mark.django_db
@@ -49,3 +51,26 @@ def test_only_what_is_published_can_be_liked(client, published, status, likes):
 
 def test_a_link_is_not_enough_to_like(client):
     assert client.get("/liveblog/posts/1/like/").status_code == 405
+
+
+def test_a_task_without_a_position_comes_last():
+    Task.objects.create(title="First", position=7)
+
+    last = Task.objects.create(title="Last")
+
+    assert list(Task.objects.all())[-1] == last
+
+
+@pytest.mark.parametrize(
+    ("title", "reason"),
+    [
+        ("", "Give the task a title."),
+        (" ", "Give the task a title."),
+        ("x" * 101, "A title has at most 100 characters; this one has 101."),
+    ],
+)
+def test_a_task_says_what_is_wrong_with_its_title(title, reason):
+    with pytest.raises(ValidationError) as refused:
+        Task(title=title).full_clean()
+
+    assert refused.value.message_dict == {"title": [reason]}
