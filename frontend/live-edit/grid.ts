@@ -22,6 +22,18 @@ export interface Hands {
   press(button: HTMLButtonElement, cell: HTMLElement): void
 }
 
+/** Rows down and columns to the right. */
+const STEPS: Record<string, readonly [number, number]> = {
+  ArrowUp: [-1, 0],
+  ArrowDown: [1, 0],
+  ArrowLeft: [0, -1],
+  ArrowRight: [0, 1],
+  PageUp: [-10, 0],
+  PageDown: [10, 0],
+}
+
+const FAR = 1_000_000 // more than there are
+
 const CELL = '[role=gridcell], [role=rowheader]'
 
 export class Grid {
@@ -104,18 +116,19 @@ export class Grid {
   }
 
   #followPointer(): void {
-    let [down, pointer]: [HTMLElement | null, string] = [null, '']
+    let down: HTMLElement | null = null
+    let pointer = ''
     this.#body.addEventListener('pointerdown', ({ target, pointerType }) => {
-      ;[down, pointer] = [cellOf(target), pointerType]
+      down = cellOf(target)
+      pointer = pointerType
     })
     this.#body.addEventListener('click', ({ target }) => {
       // When an editor is left, what is below it may have moved away from under the pointer since it was down.
       const cell = cellOf(target) ?? down
-      const [button, note] = ['button', '.note'].map(
-        name => target instanceof Element && target.closest(name),
-      )
-      if (cell && button instanceof HTMLButtonElement) this.#hands.press(button, cell)
-      else if (cell && !note && getSelection()?.type !== 'Range') this.#hands.edit(cell, { pointer })
+      if (!cell || !(target instanceof Element)) return
+      const button = target.closest('button')
+      if (button) this.#hands.press(button, cell)
+      else if (!isReading(target)) this.#hands.edit(cell, { pointer })
     })
   }
 
@@ -136,25 +149,11 @@ export class Grid {
       if (key === 'ArrowUp') return () => this.#hands.shift(cell, -1)
       return key === 'ArrowDown' ? () => this.#hands.shift(cell, 1) : undefined
     }
-    const last = Infinity
-    switch (key) {
-      case 'ArrowUp':
-        return () => this.step(control ? -last : -1, 0)
-      case 'ArrowDown':
-        return () => this.step(control ? last : 1, 0)
-      case 'ArrowLeft':
-        return () => this.step(0, control ? -last : -1)
-      case 'ArrowRight':
-        return () => this.step(0, control ? last : 1)
-      case 'PageUp':
-        return () => this.step(-10, 0)
-      case 'PageDown':
-        return () => this.step(10, 0)
-      case 'Home':
-        return () => this.#go(control ? 0 : this.#row, 0)
-      case 'End':
-        return () => this.#go(control ? last : this.#row, last)
-    }
+    const [rows, columns] = STEPS[key] ?? [0, 0]
+    const far = control ? FAR : 1
+    if (rows !== 0 || columns !== 0) return () => this.step(rows * far, columns * far)
+    if (key === 'Home') return () => this.#go(control ? 0 : this.#row, 0)
+    if (key === 'End') return () => this.#go(control ? FAR : this.#row, FAR)
     if (cell.dataset['field'] === undefined) return undefined // the rest is the button's own
     if (key === 'Enter' || key === 'F2') return () => this.#hands.edit(cell, {})
     if (key === 'Delete' || key === 'Backspace') return () => this.#hands.clear(cell)
@@ -173,5 +172,9 @@ const stopIn = (cell: HTMLElement): HTMLElement => cell.querySelector<HTMLElemen
 /** Whether the key is a character, or the beginning of one: an accent, an input method. */
 const types = ({ key, ctrlKey, metaKey }: KeyboardEvent): boolean =>
   !ctrlKey && !metaKey && (key.length === 1 || key === 'Dead' || key === 'Process')
+
+/** Whether somebody only marks text, to copy it. */
+const isReading = (target: Element): boolean =>
+  target.closest('.note') !== null || getSelection()?.type === 'Range'
 
 const within = (index: number, length: number): number => Math.max(0, Math.min(index, length - 1))
