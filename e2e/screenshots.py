@@ -6,6 +6,7 @@ Not a test, and run only when it is named. Without SCREENSHOTS they go to a temp
 import os
 import re
 import tempfile
+from base64 import b64encode
 from functools import partial
 from pathlib import Path
 
@@ -90,6 +91,32 @@ def test_demos(open_page, shoot, line):
     shoot(bob, "liveblog-bob-offline")
 
 
+def test_liveblog_of_many(open_page, shoot, database):
+    """A live blog with a conflict, with five hundred posts, and with none."""
+    alice, other = open_page("alice"), open_page("alice")
+    alice.press("27'", "Edit")
+    alice.page.get_by_label("Text").fill("27' Off the bar!")
+    other.edit("27'", "27' Off the post, then off the bar!")
+    expect(alice.page.get_by_role("button", name="Keep mine")).to_be_visible()
+    shoot(alice, "liveblog-conflict")
+    sqlite(
+        database,
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500)"
+        " INSERT INTO liveblog_post (liveblog_id, body, published, created, updated)"
+        " SELECT liveblog.id, 'District ' || i || ' is counted.', 1, '2026-01-01 12:00:00', '2026-01-01 12:00:00'"
+        " FROM n, liveblog_liveblog AS liveblog WHERE slug = 'election'",
+    )
+    reader = open_page("nobody", "/liveblog/election/")
+    reader.post("District 250 ").scroll_into_view_if_needed()
+    open_page("alice", "/liveblog/election/").write("All districts are counted twice.")
+    expect(reader.page.get_by_role("button", name="1 new post")).to_be_visible()
+    reader.page.get_by_role("button", name="What just happened?").click()
+    shoot(reader, "liveblog-500", whole=False)
+    sqlite(database, "DELETE FROM liveblog_post")
+    expect(reader.posts).to_have_count(0)
+    shoot(reader, "liveblog-empty")
+
+
 def test_tasks(open_page, shoot, database):
     """The table of tasks in all its states."""
     alice = open_page("alice", "/live-edit/")
@@ -125,6 +152,47 @@ def test_tasks(open_page, shoot, database):
     )
     expect(alice.tasks).to_have_count(500)
     shoot(alice, "tasks-500", whole=False)
+
+
+WINDOW = {"viewport": {"width": 640, "height": 700}}
+WIDE_WINDOW = {"viewport": {"width": 880, "height": 640}}
+SIDE_BY_SIDE = """
+  <style>
+    body { margin: 0; padding: 16px; display: flex; align-items: start; gap: 16px; background: #d8dde5 }
+    img { width: 600px; border-radius: 10px; box-shadow: 0 2px 12px #0004 }
+  </style>"""
+
+
+def test_pictures_of_the_readme(visit, browser, folder):
+    """Two windows side by side, of each demo. Copy them to docs/ when they have changed."""
+
+    def shoot(name, *screens):
+        files = [folder / f"{name}-{n}.png" for n in range(len(screens))]
+        for file, screen in zip(files, screens, strict=True):
+            screen.page.screenshot(path=file, animations="disabled")
+        page = browser.new_page(viewport={"width": 1248, "height": 400})
+        images = "".join(f'<img src="data:image/png;base64,{b64encode(file.read_bytes()).decode()}">' for file in files)
+        page.set_content(SIDE_BY_SIDE + images)
+        page.screenshot(path=folder / f"{name}.png", full_page=True)
+        page.close()
+
+    alice, bob = visit("alice", **WINDOW), visit("bob", color_scheme="dark", **WINDOW)
+    alice.write("44' GOAL! A header from six metres, and the whole stadium is on its feet.")
+    bob.shows("44' GOAL!")
+    expect(alice.posts.get_by_text("Sending").filter(visible=True)).to_have_count(0)
+    for screen in (alice, bob):
+        screen.page.evaluate("document.querySelector('.posts').scrollIntoView()")
+    shoot("liveblog", alice, bob)
+
+    alice, bob = (
+        visit("alice", "/live-edit/", **WIDE_WINDOW),
+        visit("bob", "/live-edit/", color_scheme="dark", **WIDE_WINDOW),
+    )
+    bob.open_cell("Tune the piano", "Title")
+    alice.open_cell("Tune the piano", "Title").fill("Tune both pianos")
+    expect(bob.note).to_contain_text("Somebody else wrote")
+    bob.editor("Title").fill("Tune the piano, and its stool")
+    shoot("live-edit", alice, bob)
 
 
 # end of demos
