@@ -23,6 +23,11 @@ logger = logging.getLogger(__name__)
 BINDINGS: list[type["WebsocketBinding"]] = []  # every binding with a model, in the order of declaration
 
 
+def parts(model: type[Model]) -> list[type[Model]]:
+    """Return the models whose tables a row lies in: its own and, where it inherits tables, those of its parents."""
+    return list(dict.fromkeys(field.model for field in model._meta.concrete_fields))
+
+
 def call(hook: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Run a hook and return its result. `async def` is awaited, on this thread's database connection."""
     result = hook(*args, **kwargs)
@@ -161,8 +166,8 @@ class WebsocketBinding:
         serializers.assign(instance, listed, data)
         # As a ModelForm does it: what is not listed is not this writer's to mend, nor to be told about. But a key
         # that is left out must not be that of another row.
-        unlisted = {field.name for field in self.model._meta.fields} - {field.name for field in listed}
-        instance.full_clean(exclude=unlisted - {self.model._meta.pk.name})
+        unlisted = [field for field in self.model._meta.fields if field not in listed]
+        instance.full_clean(exclude={f.name for f in unlisted if not f.primary_key or serializers.is_parent_link(f)})
         instance.save()
         return instance
 

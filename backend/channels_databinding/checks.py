@@ -10,6 +10,7 @@ from django.db import DEFAULT_DB_ALIAS, connections, router
 from django.db.models import UniqueConstraint
 
 from .binding import BINDINGS, WebsocketBinding
+from .serializers import is_parent_link
 
 Binding = type[WebsocketBinding]
 
@@ -106,8 +107,10 @@ def _check(binding: Binding) -> Iterator[CheckMessage]:
             )
     if len(meta.pk_fields) > 1:
         yield error(6, f"binds {meta.label}, which has a composite primary key.", "Bind a model with a single one.")
-    if meta.concrete_model._meta.parents:
-        yield error(7, f"binds {meta.label}, which inherits a table.", "Multi-table inheritance comes later.")
+    for field in meta.concrete_fields:
+        if is_parent_link(field) and not field.primary_key:
+            what = f"binds {meta.label}, whose link {field.name!r} to a table it inherits is not its primary key."
+            yield error(7, what, "Inherit one table, by the link that Django makes.")
     if router.db_for_write(binding.model) != DEFAULT_DB_ALIAS:
         yield error(8, f"binds {meta.label}, which is not in the default database.", "Other databases come later.")
     if inspect.getattr_static(binding, "group_names") is inspect.getattr_static(WebsocketBinding, "group_names"):

@@ -13,11 +13,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Model
-
-from .journal import Batch, Change
+from .binding import parts
+from .history import History
+from .journal import Batch
 from .past import Followed, Past, Unclear
-from .rows import Audience, Binding, key_alone, row_payload, rows_now, visible_groups
+from .rows import Audience, Binding, key_alone, row_payload, visible_groups
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,38 +35,30 @@ def diff(batch: Batch, binding: Binding, audiences: Collection[Audience]) -> dic
 
     Call it inside the read transaction that gave the batch. Raises Unclear.
     """
-    table = binding.model._meta.db_table
-    if table in batch.unclear:
+    if any(part._meta.db_table in batch.unclear for part in parts(binding.model)):
         raise Unclear("its table was reset or had too many changes")
-    by_pk: dict[Any, list[Change]] = defaultdict(list)
-    for change in batch.changes.get(table, ()):
-        by_pk[change.pk].append(change)
-    if not by_pk:
+    rows = History(binding.model, batch)
+    if not rows.changes:
         return {}
     audiences_of: dict[str, set[Audience]] = defaultdict(set)
     for audience in audiences:
         for group in audience:
             audiences_of[group].add(audience)
 
-    now, past = rows_now(binding.model, by_pk), Past(binding, batch)
+    rows.find(rows.changes)
+    past = Past(binding, batch, rows)
     try:
-        heard = _heard(binding, by_pk, now, past, audiences_of)
+        heard = _heard(rows, past, audiences_of)
     except Followed:  # a hook follows a foreign key: once more, with the related rows
-        heard = _heard(binding, by_pk, now, past, audiences_of)
+        heard = _heard(rows, past, audiences_of)
     order = ("delete", "update", "create")
     return {audience: sorted(told, key=lambda t: order.index(t.action)) for audience, told in heard.items()}
 
 
-def _heard(
-    binding: Binding,
-    by_pk: Mapping[Any, list[Change]],
-    now: Mapping[Any, Model],
-    past: Past,
-    audiences_of: Mapping[str, set[Audience]],
-) -> dict[Audience, list[RowChange]]:
+def _heard(rows: History, past: Past, audiences_of: Mapping[str, set[Audience]]) -> dict[Audience, list[RowChange]]:
     heard: dict[Audience, list[RowChange]] = defaultdict(list)
-    for pk, changes in by_pk.items():
-        row = _Row(binding, changes, now.get(pk), past)
+    for key in rows.changes:
+        row = _Row(key, rows, past)
         for audience in set().union(*(audiences_of[group] for group in row.groups if group in audiences_of)):
             told = row.told(audience)
             if told is not None:
@@ -77,14 +69,12 @@ def _heard(
 class _Row:
     """One row of a batch: where it was, is, and passed."""
 
-    def __init__(self, binding: Binding, changes: list[Change], now: Model | None, past: Past) -> None:
-        self.binding, self.changes, self.now, self.past = binding, changes, now, past
-        states = past.states(changes)
-        self.was = past.groups(next(states)) if changes[0].before is not None else frozenset[str]()
-        self.passed = frozenset[str]().union(*map(past.groups, states))
-        self.is_ = frozenset[str]() if now is None else visible_groups(binding, now)
-        self.groups = self.was | self.is_ | self.passed
-        self.refs = tuple(change.ref for change in changes if change.ref is not None)
+    def __init__(self, key: Any, rows: History, past: Past) -> None:
+        self.key, self.now, self.past = key, rows.now.get(key), past
+        self.was, *passed = map(past.groups, past.states(key))
+        self.is_ = frozenset[str]() if self.now is None else visible_groups(past.binding, self.now)
+        self.groups = self.was.union(self.is_, *passed)
+        self.refs = tuple(dict.fromkeys(change.ref for change in rows.changes[key] if change.ref is not None))
         self._payloads: dict[str, Mapping[str, Any] | None] = {}
 
     def told(self, audience: Audience) -> RowChange | None:
@@ -101,12 +91,12 @@ class _Row:
         if action not in self._payloads:
             payload: Mapping[str, Any] | None
             if self.now is None or action == "delete":
-                payload = self.past.farewell(self.changes)
+                payload = self.past.farewell(self.key)
                 payload = self._forget() if payload is None else payload
             else:
-                payload = row_payload(self.binding, self.now, action)
+                payload = row_payload(self.past.binding, self.now, action)
             self._payloads[action] = payload
         return self._payloads[action]
 
     def _forget(self) -> Mapping[str, Any]:
-        return key_alone(self.now or next(self.past.states(self.changes)))
+        return key_alone(self.past.binding.model, self.key)

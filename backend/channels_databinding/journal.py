@@ -48,6 +48,7 @@ class Change:
     """One journal row. `before` is the row's columns before the change, None where it did not exist."""
 
     position: int
+    table: str
     pk: Any
     op: str
     before: Mapping[str, Any] | None
@@ -106,7 +107,7 @@ def _changes(cursor: CursorWrapper, start: int, end: int, table: str) -> Iterato
     )
     for position, kind, pk, op, image, ref in cursor.fetchall():
         key = pk.decode("utf-8", "replace") if kind == "text" else pk
-        yield Change(position, key, op, None if image is None else sqlite.read_image(image), ref)
+        yield Change(position, table, key, op, None if image is None else sqlite.read_image(image), ref)
 
 
 @contextmanager

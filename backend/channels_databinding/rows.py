@@ -1,4 +1,4 @@
-"""… → tail → **rows** → past → differ → …
+"""… → tail → **rows** → history → past → …
 
 Rows as they are: read, asked for their groups, written as JSON. One that cannot be told is passed over and logged
 once; it stops nobody else's.
@@ -6,7 +6,7 @@ once; it stops nobody else's.
 
 import logging
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from django.db import OperationalError, connection
@@ -24,20 +24,14 @@ Binding = type[WebsocketBinding]
 ROWS_A_QUERY = 500  # SQLite took 999 variables a statement until 3.32
 
 
-def rows_now(model: Any, pks: Iterable[Any]) -> dict[Any, Model]:
-    """Return `{pk as the journal has it: row}` of what is there now."""
-    keys = {}
-    for pk in pks:
-        try:
-            keys[convert(model._meta.pk, pk)] = pk
-        except Exception as error:
-            complain(model, str(pk), "its primary key", error)
+def rows_now(model: Any, keys: Collection[Any]) -> dict[Any, Model]:
+    """Return `{key: row}` of what is there now."""
     found: dict[Any, Model] = {}
     wanted = list(keys)
     for i in range(0, len(wanted), ROWS_A_QUERY):
         chunk = model._base_manager.filter(pk__in=wanted[i : i + ROWS_A_QUERY])
         # A collation may find a row under another spelling: that one has an entry of its own.
-        found.update((keys[row.pk], row) for row in readable(chunk) if row.pk in keys)
+        found.update((row.pk, row) for row in readable(chunk) if row.pk in keys)
     return found
 
 
@@ -97,10 +91,10 @@ def written(binding: Binding, row: Model, action: str) -> Mapping[str, Any]:
     return {name: encoded(value) for name, value in payload.items()}
 
 
-def key_alone(row: Model) -> Mapping[str, Any]:
+def key_alone(model: Any, key: Any) -> Mapping[str, Any]:
     """Return a delete's payload that tells nothing but which row."""
-    meta = row._meta
-    return {"action": "delete", "pk": value_of(row, meta.pk), "data": {}, "model": meta.label_lower}
+    meta = model._meta
+    return {"action": "delete", "pk": value_of(model(pk=key), meta.pk), "data": {}, "model": meta.label_lower}
 
 
 def convert(field: ColumnField, value: Any) -> Any:

@@ -62,8 +62,13 @@ def assign(instance: Model, fields: Iterable[ColumnField], data: Mapping[str, An
 
 def _is_writable(instance: Model, field: ColumnField) -> bool:
     if field.primary_key:
-        return instance._state.adding and not isinstance(field, AutoField)
+        return instance._state.adding and not isinstance(field, AutoField) and not is_parent_link(field)
     return field.editable
+
+
+def is_parent_link(field: ColumnField) -> bool:
+    """Whether a field is what joins a row's table to its parent's."""
+    return field.remote_field is not None and bool(getattr(field.remote_field, "parent_link", False))
 
 
 def _read(field: ColumnField, value: Any) -> Any:

@@ -14,7 +14,7 @@ from django.db import DatabaseError
 from django.db.models import ForeignKey
 
 from . import cursor, journal
-from .binding import BINDINGS, call
+from .binding import BINDINGS, call, parts
 from .differ import RowChange, diff
 from .journal import Batch, Moment
 from .outbox import Outbox
@@ -105,15 +105,16 @@ class Subscription:
 
 def tables(bindings: Iterable[Binding]) -> set[str]:
     """Return the tables to read of the journal: those of the bindings, and the bound ones they point to."""
-    models = {binding.model for binding in bindings}
-    bound = {binding.model._meta.db_table for binding in BINDINGS}
+    own = {part for binding in bindings for part in parts(binding.model)}
+    bound = {part for binding in BINDINGS for part in parts(binding.model)}
     related = {
-        column.related_model._meta.db_table
-        for model in models
-        for column in model._meta.concrete_fields
+        part
+        for model in own
+        for column in model._meta.local_concrete_fields
         if isinstance(column, ForeignKey) and not isinstance(column.related_model, str)
+        for part in parts(column.related_model)
     }
-    return {model._meta.db_table for model in models} | (related & bound)
+    return {model._meta.db_table for model in own | (related & bound)}
 
 
 def texts(key: Key, changes: list[RowChange], epoch: str, end: object) -> Texts:

@@ -16,7 +16,7 @@ from django.db import DatabaseError, IntegrityError, connection
 from django.db.models import Model
 
 from . import journal
-from .binding import WebsocketBinding
+from .binding import WebsocketBinding, parts
 from .models import Ref
 from .protocol import Refused, Request, encode
 from .serializers import value_of
@@ -92,7 +92,8 @@ def _remember(known: Ref, binding: WebsocketBinding, pk: Any, start: int) -> Non
     known.answer = encode(None if pk is None else value_of(binding.model(pk=pk), field)).decode()
     known.save(update_fields=["answer"])
     if pk is not None:
-        journal.name(known.ref, binding.model._meta.db_table, field.get_db_prep_value(pk, connection), start)
+        for part in parts(binding.model):
+            journal.name(known.ref, part._meta.db_table, field.get_db_prep_value(pk, connection), start)
 
 
 def _look_up(request: Request, who: str) -> Ref | None:

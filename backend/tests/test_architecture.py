@@ -20,6 +20,7 @@ ORDER = [
     "journal",
     "tail",
     "rows",
+    "history",
     "past",
     "differ",
     "outbox",

@@ -4,6 +4,7 @@ import pytest
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.db import ConnectionHandler, models
+from django.test.utils import isolate_apps
 
 from channels_databinding import WebsocketBinding, WebsocketDemultiplexer, checks
 from channels_databinding.binding import BINDINGS
@@ -111,12 +112,37 @@ def test_a_relation_that_comes_the_other_way(told):
     assert said(told(fields=["article"]))[0] == "E004"
 
 
-def test_a_model_that_inherits_a_table(told):
-    number, sentence, _ = said(told(model=Essay, fields=["pages"]))
-
-    assert (number, sentence) == ("E007", "BlogBinding binds lab.Essay, which inherits a table.")
+def test_a_model_that_inherits_a_table_may_be_bound(told):
+    assert told(model=Essay, fields=["body", "pages"]) == []
 
 
+@isolate_apps("lab")
+def test_a_model_that_inherits_two_tables(told):
+    class Label(models.Model):
+        code = models.CharField(max_length=10, primary_key=True)
+
+        class Meta:
+            app_label = "lab"
+
+    class Number(models.Model):
+        number = models.AutoField(primary_key=True)
+
+        class Meta:
+            app_label = "lab"
+
+    class Both(Label, Number):
+        class Meta:
+            app_label = "lab"
+
+    number, sentence, _ = said(told(model=Both, fields=["number"]))
+
+    assert number == "E007"
+    assert (
+        sentence == "BlogBinding binds lab.Both, whose link 'number_ptr' to a table it inherits is not its primary key."
+    )
+
+
+@isolate_apps("lab")
 def test_a_model_with_a_composite_key(told):
     class Pair(models.Model):
         left, right = models.IntegerField(), models.IntegerField()
@@ -124,13 +150,8 @@ def test_a_model_with_a_composite_key(told):
 
         class Meta:
             app_label = "lab"
-            managed = False
 
-    try:
-        messages = told(model=Pair, fields=["left"])
-    finally:
-        del Pair._meta.apps.all_models["lab"]["pair"]
-        Pair._meta.apps.clear_cache()
+    messages = told(model=Pair, fields=["left"])
 
     assert said(messages)[:2] == ("E006", "BlogBinding binds lab.Pair, which has a composite primary key.")
 

@@ -14,7 +14,7 @@ from django.db import DEFAULT_DB_ALIAS, connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.models import ForeignKey, Model
 
-from ..binding import BINDINGS
+from ..binding import BINDINGS, parts
 from ..models import Entry, State
 from . import sqlite
 
@@ -58,11 +58,12 @@ def uninstall(tables: Iterable[str]) -> None:
 def image_columns(model: type[Model]) -> list[str]:
     """Return the columns an image of this table holds: pk, foreign keys, and what any binding sends or asks for.
     Nothing else, so that no password lies in the journal."""
-    names = {field.name for field in model._meta.concrete_fields if field.primary_key or isinstance(field, ForeignKey)}
+    fields = model._meta.local_concrete_fields
+    names = {field.name for field in fields if field.primary_key or isinstance(field, ForeignKey)}
     for binding in BINDINGS:
-        if binding.model._meta.db_table == model._meta.db_table:
+        if model in parts(binding.model):
             names |= {field.name for field in binding.columns()} | set(binding.image_fields)
-    return [str(field.column) for field in model._meta.concrete_fields if field.name in names]
+    return [str(field.column) for field in fields if field.name in names]
 
 
 def pre_migrate(plan: Iterable[Any] = (), using: str = DEFAULT_DB_ALIAS, **kwargs: Any) -> None:
@@ -121,7 +122,7 @@ def _differences(cursor: CursorWrapper, only_missing: bool) -> tuple[list[str], 
 
 
 def _wanted(tables: set[str]) -> Triggers:
-    models = {binding.model._meta.db_table: binding.model._meta.concrete_model for binding in BINDINGS}
+    models = {part._meta.db_table: part for binding in BINDINGS for part in parts(binding.model)}
     return {
         name: (table, sql)
         for table, model in models.items()

@@ -82,8 +82,9 @@ def _clashes(model: type[Model]) -> list[str]:
     A constraint of expressions cannot be told this way; a system check says so.
     """
     meta = model._meta
-    column = {field.name: field.column for field in meta.concrete_fields}
-    unique: list[tuple[Sequence[str], str]] = [((field.name,), "") for field in meta.concrete_fields if field.unique]
+    fields = meta.local_concrete_fields
+    column = {field.name: field.column for field in fields}
+    unique: list[tuple[Sequence[str], str]] = [((field.name,), "") for field in fields if field.unique]
     unique += [(tuple(names), "") for names in meta.unique_together]
     editor = connection.SchemaEditorClass(connection, collect_sql=True)
     for constraint in meta.constraints:

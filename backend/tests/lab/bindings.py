@@ -1,6 +1,6 @@
 from channels_databinding import WebsocketBinding, WebsocketDemultiplexer
 
-from .models import Address, Article, Blog, Label, Nickname, Odd, Person, Seat, Thing, Token
+from .models import Address, Article, Blog, Essay, Label, Nickname, Odd, Person, Review, Seat, Thing, Token
 
 
 class LabBinding(WebsocketBinding):
@@ -45,6 +45,16 @@ class ArticleBinding(LabBinding):
         return [f"blog-{blog}"]
 
 
+class EssayBinding(LabBinding):
+    model = Essay
+    stream = "essays"
+
+
+class ReviewBinding(LabBinding):
+    model = Review
+    stream = "reviews"
+
+
 class SeatBinding(LabBinding):
     model = Seat
     stream = "seats"
@@ -84,6 +94,8 @@ class Lab(WebsocketDemultiplexer):
             BlogBinding,
             PersonBinding,
             ArticleBinding,
+            EssayBinding,
+            ReviewBinding,
             SeatBinding,
             AddressBinding,
             LabelBinding,

@@ -136,3 +136,14 @@ class Essay(Article):
     """Inherits a table."""
 
     pages = models.IntegerField(default=0)
+
+
+class Review(Essay):
+    """Inherits a table that inherits one, and has no column of its own."""
+
+
+class Draft(Article):
+    """Another name for the same table."""
+
+    class Meta:
+        proxy = True
