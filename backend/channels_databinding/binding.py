@@ -12,7 +12,7 @@ from asgiref.sync import async_to_sync
 from django.apps import apps
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, ValidationError
 from django.db import DatabaseError, IntegrityError
-from django.db.models import Model, ProtectedError, QuerySet, RestrictedError
+from django.db.models import ForeignKey, ManyToManyField, Model, ProtectedError, QuerySet, RestrictedError
 from django.http import Http404
 
 from . import serializers
@@ -26,6 +26,12 @@ BINDINGS: list[type["WebsocketBinding"]] = []  # every binding with a model, in 
 def parts(model: type[Model]) -> list[type[Model]]:
     """Return the models whose tables a row lies in: its own and, where it inherits tables, those of its parents."""
     return list(dict.fromkeys(field.model for field in model._meta.concrete_fields))
+
+
+def foreign_keys(model: type[Model]) -> "list[ForeignKey[Any, Any]]":
+    """Return the fields of a row that name another one by its key."""
+    keys = [field for field in model._meta.concrete_fields if isinstance(field, ForeignKey)]
+    return [field for field in keys if field.target_field.primary_key]
 
 
 def call(hook: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -114,7 +120,7 @@ class WebsocketBinding:
 
         By default every row is looked at: define it for a table of more than some hundred rows.
         """
-        return cls.model._base_manager.all()  # type: ignore[no-any-return]
+        return cls.model._base_manager.prefetch_related(*(field.name for field in cls.links()))  # type: ignore[no-any-return]
 
     def subscription_groups(self, user: Any, **params: Any) -> Iterable[str]:
         """Return the groups for a browser that subscribes with `params`. Raise PermissionDenied to refuse.
@@ -134,7 +140,7 @@ class WebsocketBinding:
 
     def serialize_data(self, instance: Any) -> dict[str, Any]:
         """Return the row's `data`: every field of the whitelist, in the model's order."""
-        return serializers.serialize(instance, self.columns())
+        return serializers.serialize(instance, self.listed())
 
     # ---- in
 
@@ -162,13 +168,15 @@ class WebsocketBinding:
         self.instance.delete()
 
     def _save(self, instance: Any, data: Mapping[str, Any]) -> Any:
-        listed = self.columns()
-        serializers.assign(instance, listed, data)
+        listed = self.listed()
+        links = serializers.assign(instance, listed, data)
         # As a ModelForm does it: what is not listed is not this writer's to mend, nor to be told about. But a key
         # that is left out must not be that of another row.
         unlisted = [field for field in self.model._meta.fields if field not in listed]
         instance.full_clean(exclude={f.name for f in unlisted if not f.primary_key or serializers.is_parent_link(f)})
         instance.save()
+        for field, targets in links.items():
+            getattr(instance, field.name).set(targets)
         return instance
 
     # ---- the checked, validated write
@@ -228,7 +236,7 @@ class WebsocketBinding:
             raise ObjectDoesNotExist from None
 
     def _compare(self, expect: object, may_read: Callable[[Model], bool]) -> None:
-        names = {field.name for field in self.columns()}
+        names = {field.name for field in self.listed()}
         if not isinstance(expect, dict) or not names.issuperset(expect):
             raise Refused("bad_frame", '"expect" is an object of fields that this stream sends.')
         now = plain(call(self.serialize_data, self.instance))
@@ -238,8 +246,21 @@ class WebsocketBinding:
     # ---- what the declarations mean
 
     @classmethod
-    def columns(cls) -> list[serializers.ColumnField]:
+    def listed(cls) -> list[serializers.AnyField]:
+        """Return the fields that are sent and written."""
         return serializers.select(cls.model, cls.fields, cls.exclude)
+
+    @classmethod
+    def links(cls) -> "list[ManyToManyField[Any, Any]]":
+        """Return the many-to-many fields whose changes are changes of a row."""
+        named = {field.name for field in cls.listed()} | set(cls.image_fields)
+        return [field for field in cls.model._meta.many_to_many if field.name in named]
+
+    @classmethod
+    def watched(cls) -> list[type[Model]]:
+        """Return the models whose tables make up a row: its own, those it inherits, and the links to others."""
+        models = [cls.model, *(field.remote_field.through for field in cls.links())]
+        return [part for model in models for part in parts(model)]
 
     @classmethod
     def groups_of(cls, instance: Any) -> frozenset[str]:

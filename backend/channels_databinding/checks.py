@@ -89,10 +89,12 @@ def _check(binding: Binding) -> Iterator[CheckMessage]:
             listed = []
     for field in listed:
         try:
-            if meta.get_field(field) not in meta.concrete_fields:
-                yield error(
-                    4, f"lists {field!r}, which is not a column.", "Many-to-many and reverse fields come later."
-                )
+            if meta.get_field(field) not in (*meta.concrete_fields, *meta.many_to_many):
+                yield error(4, f"lists {field!r}, which {meta.label} does not store.", "Bind the model that does.")
+            elif field in {link.name for link in binding.links()} and not _joins_keys(meta.get_field(field)):
+                through = meta.get_field(field).remote_field.through._meta.label
+                what = f"lists {field!r}, whose link {through} names rows by other than their primary keys."
+                yield error(4, what, "Take to_field out of its foreign keys.")
         except FieldDoesNotExist:
             names = ", ".join(column.name for column in meta.concrete_fields)
             yield error(5, f"lists {field!r}, which {meta.label} does not have.", f"It has: {names}.")
@@ -122,3 +124,8 @@ def _check(binding: Binding) -> Iterator[CheckMessage]:
             obj=binding,
             id="channels_databinding.W001",
         )
+
+
+def _joins_keys(field: Any) -> bool:
+    names = field.m2m_field_name(), field.m2m_reverse_field_name()
+    return all(field.remote_field.through._meta.get_field(name).target_field.primary_key for name in names)

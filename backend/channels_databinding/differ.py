@@ -13,8 +13,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .binding import parts
-from .history import History
 from .journal import Batch
 from .past import Followed, Past, Unclear
 from .rows import Audience, Binding, key_alone, row_payload, visible_groups
@@ -35,30 +33,31 @@ def diff(batch: Batch, binding: Binding, audiences: Collection[Audience]) -> dic
 
     Call it inside the read transaction that gave the batch. Raises Unclear.
     """
-    if any(part._meta.db_table in batch.unclear for part in parts(binding.model)):
+    tables = {model._meta.db_table for model in binding.watched()}
+    if not tables.isdisjoint(batch.unclear):
         raise Unclear("its table was reset or had too many changes")
-    rows = History(binding.model, batch)
-    if not rows.changes:
+    if tables.isdisjoint(batch.changes):
         return {}
     audiences_of: dict[str, set[Audience]] = defaultdict(set)
     for audience in audiences:
         for group in audience:
             audiences_of[group].add(audience)
 
-    rows.find(rows.changes)
-    past = Past(binding, batch, rows)
-    try:
-        heard = _heard(rows, past, audiences_of)
-    except Followed:  # a hook follows a foreign key: once more, with the related rows
-        heard = _heard(rows, past, audiences_of)
+    past = Past(binding, batch)
+    while True:
+        try:
+            heard = _heard(past, audiences_of)
+            break
+        except Followed:  # a hook looks at related rows: once more, with them
+            pass
     order = ("delete", "update", "create")
     return {audience: sorted(told, key=lambda t: order.index(t.action)) for audience, told in heard.items()}
 
 
-def _heard(rows: History, past: Past, audiences_of: Mapping[str, set[Audience]]) -> dict[Audience, list[RowChange]]:
+def _heard(past: Past, audiences_of: Mapping[str, set[Audience]]) -> dict[Audience, list[RowChange]]:
     heard: dict[Audience, list[RowChange]] = defaultdict(list)
-    for key in rows.changes:
-        row = _Row(key, rows, past)
+    for key in past.keys:
+        row = _Row(key, past)
         for audience in set().union(*(audiences_of[group] for group in row.groups if group in audiences_of)):
             told = row.told(audience)
             if told is not None:
@@ -69,12 +68,14 @@ def _heard(rows: History, past: Past, audiences_of: Mapping[str, set[Audience]])
 class _Row:
     """One row of a batch: where it was, is, and passed."""
 
-    def __init__(self, key: Any, rows: History, past: Past) -> None:
-        self.key, self.now, self.past = key, rows.now.get(key), past
+    def __init__(self, key: Any, past: Past) -> None:
+        self.key, self.now, self.past = key, past.rows.now.get(key), past
         self.was, *passed = map(past.groups, past.states(key))
         self.is_ = frozenset[str]() if self.now is None else visible_groups(past.binding, self.now)
         self.groups = self.was.union(self.is_, *passed)
-        self.refs = tuple(dict.fromkeys(change.ref for change in rows.changes[key] if change.ref is not None))
+        self.refs = tuple(
+            dict.fromkeys(change.ref for change in past.rows.changes.get(key, ()) if change.ref is not None)
+        )
         self._payloads: dict[str, Mapping[str, Any] | None] = {}
 
     def told(self, audience: Audience) -> RowChange | None:

@@ -1,11 +1,12 @@
 """… → rows → **history** → past → differ → …
 
 The rows of a model through the time of a batch. A row may lie in several tables, its parents' among them; what it
-was is put together from the images of all of them.
+was is put together from the images of all of them. What a many-to-many field held is told by the link table's rows.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from itertools import pairwise
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS
@@ -13,7 +14,8 @@ from django.db.models import Model
 
 from .binding import parts
 from .journal import Batch, Change
-from .rows import complain, convert, rows_now
+from .rows import ROWS_A_QUERY, complain, convert, rows_now
+from .serializers import Link
 
 
 class History:
@@ -31,22 +33,72 @@ class History:
             except Exception as error:
                 complain(model, str(change.pk), "its primary key", error)
 
-    def find(self, keys: Iterable[Any]) -> None:
-        self.now |= rows_now(self.model, set(keys) - {None})
+    def find(self, keys: Iterable[Any], *links: str) -> None:
+        self.now |= rows_now(self.model, set(keys) - {None}, *links)
 
     def times(self, key: Any) -> list[int]:
         return [change.position for change in self.changes.get(key, ())]
 
     def at(self, key: Any, position: int) -> Model | None:
         """Return the row as it was after the journal's `position`, None if it did not exist."""
+        if key not in self.changes:
+            return self.now.get(key)
         images: dict[str, Mapping[str, Any] | None] = {}
-        for change in self.changes.get(key, ()):
+        for change in self.changes[key]:
             if change.position > position:
                 images.setdefault(change.table, change.before)
         now = self.now.get(key)
         if None in images.values() or (now is None and self.model._meta.db_table not in images):
             return None
         return rebuild(self.model, images, now)
+
+
+class Links:
+    """Which rows a many-to-many field joined to which, through the time of a batch."""
+
+    def __init__(self, field: Link, batch: Batch) -> None:
+        through: Any = field.remote_field.through
+        self.field, self._through = field, through
+        self._owner = through._meta.get_field(field.m2m_field_name()).attname
+        self._target = through._meta.get_field(field.m2m_reverse_field_name()).attname
+        self._start, self._end = batch.start, batch.end + 1
+        self._spans: dict[Any, list[tuple[int, int, Any]]] = defaultdict(list)  # owner: [(since, until, target)]
+        links = History(through, batch)
+        links.find(links.changes)
+        self._changed = links.changes.keys()
+        for key in self._changed:
+            for since, until in pairwise([self._start, *links.times(key), self._end]):
+                self._note(links.at(key, since), since, until)
+        self.owners = tuple(self._spans)  # of links that changed
+
+    def find(self, owners: Collection[Any]) -> None:
+        """Take in those links of these owners, too, that did not change."""
+        wanted = list(owners)
+        for i in range(0, len(wanted), ROWS_A_QUERY):
+            for link in self._through._base_manager.filter(**{f"{self._owner}__in": wanted[i : i + ROWS_A_QUERY]}):
+                if link.pk not in self._changed:
+                    self._note(link, self._start, self._end)
+
+    def _note(self, link: Model | None, since: int, until: int) -> None:
+        owner, target = getattr(link, self._owner, None), getattr(link, self._target, None)
+        if owner is not None and target is not None:
+            self._spans[owner].append((since, until, target))
+
+    def times(self, owner: Any) -> set[int]:
+        edges = {at for since, until, _ in self._spans.get(owner, ()) for at in (since, until)}
+        return edges - {self._start, self._end}
+
+    def targets(self) -> set[Any]:
+        return {target for owner in self._spans for target in self.ever(owner)}
+
+    def ever(self, owner: Any) -> set[Any]:
+        """Return the keys that an owner was joined to at any time of the batch."""
+        return {target for _, _, target in self._spans.get(owner, ())}
+
+    def at(self, owner: Any, position: int) -> list[Any]:
+        """Return the keys that an owner was joined to after the journal's `position`."""
+        spans = self._spans.get(owner, ())
+        return sorted({target for since, until, target in spans if since <= position < until})
 
 
 def rebuild(model: type[Model], images: Mapping[str, Any], now: Model | None = None) -> Model:

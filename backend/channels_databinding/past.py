@@ -1,21 +1,24 @@
 """… → history → **past** → differ → …
 
 Rows as they were, as hooks see them. Hooks run where no query is answered, since the world may have changed; but a
-foreign key may be followed, to the related row as it was at that time. So a row has a state for each change of its
-own and, between those, for each change of what it points to.
+foreign key may be followed and a many-to-many field be read, to the related rows as they were at that time. So a row
+has a state for each change of its own and, between those, for each change of what it points to.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.models import ForeignKey, Model
 
-from .history import History
+from .binding import foreign_keys
+from .history import History, Links, rebuild
 from .journal import Batch
 from .rows import Audience, Binding, complain, written
 
 T = TypeVar("T")
+
+MOST_STATES: Final = 1_000  # of one row in one batch, where its related rows count; past it: clients read again
 
 
 class Unclear(Exception):
@@ -27,27 +30,47 @@ class Followed(Exception):
 
 
 class Past:
-    """Rows are named by their keys."""
+    """Rows are named by their keys. `rows` is their history, `keys` which of them changed, in the journal's order."""
 
-    def __init__(self, binding: Binding, batch: Batch, rows: History) -> None:
-        self.binding, self._batch, self._rows = binding, batch, rows
-        self._related: dict[ForeignKey[Any, Any], History] = {}  # empty until a hook has followed one
-        self._followed = False
+    def __init__(self, binding: Binding, batch: Batch) -> None:
+        self.binding, self._batch = binding, batch
+        self.rows = History(binding.model, batch)
+        self._links = [Links(field, batch) for field in binding.links()]
+        changed = {*self.rows.changes, *(owner for links in self._links for owner in links.owners)}
+        self.keys = sorted(changed, key=lambda key: min(self._times(key)))
+        self.rows.find(self.keys, *(links.field.name for links in self._links))
+        self._followers: set[str] = set()  # the hooks that look at related rows; until one does, none are read
+        self._to_one: dict[ForeignKey[Any, Any], History] = {}
+        self._to_many: dict[Links, History] = {}
+
+    def _times(self, key: Any) -> set[int]:
+        """Return when a row changed."""
+        return {*self.rows.times(key), *(at for links in self._links for at in links.times(key))}
 
     def states(self, key: Any) -> Iterator[Model | None]:
-        """Return the states a row had before it became what it is, oldest first; None where it did not exist."""
-        times = {self._batch.start, *self._rows.times(key)}
-        for row in [self._rows.at(key, at) for at in times] if self._related else ():
-            times |= {at for field, them in self._related.items() for at in them.times(_key(row, field))}
-        for at in sorted(times)[:-1]:
-            yield self._state(key, at)
+        """Return the states a row had before it became what it is, oldest first; None where it did not exist.
+        Raises Unclear."""
+        times, last = {self._batch.start, *self.rows.times(key)}, max(self._times(key))
+        if "group_names" in self._followers:
+            times |= self._times(key) | self._times_of_related(key, times)
+            last = max(times)
+            if len(times) > MOST_STATES:
+                raise Unclear("a row changed too often at once")
+        for at in sorted(times - {last}):
+            yield self._state(key, at, "group_names")
+
+    def _times_of_related(self, key: Any, times: set[int]) -> set[int]:
+        rows = [self.rows.at(key, at) for at in times]
+        to_one = {at for field, them in self._to_one.items() for row in rows for at in them.times(_key(row, field))}
+        ever = [(them, target) for links, them in self._to_many.items() for target in links.ever(key)]
+        return to_one | {at for them, target in ever for at in them.times(target)}
 
     def groups(self, row: Model | None) -> Audience:
         """Return the groups a row was in. Raises Unclear."""
         if row is None:
             return frozenset()
         try:
-            return self._ask(self.binding.groups_of, row)
+            return self._ask("group_names", self.binding.groups_of, row)
         except Followed:
             raise
         except Exception as error:
@@ -57,14 +80,15 @@ class Past:
     def farewell(self, key: Any) -> Mapping[str, Any] | None:
         """Return the payload of a delete: the last values its audience was told. None where they cannot be made."""
         try:
-            return self._ask(lambda row: written(self.binding, row, "delete"), self._state(key, self._batch.start))
+            row = self._state(key, self._batch.start, "serialize")
+            return self._ask("serialize", lambda row: written(self.binding, row, "delete"), row)
         except Followed:
             raise
         except Exception as error:
             complain(self.binding, str(key), "serialize of the row as it was", error)
             return None
 
-    def _ask(self, hook: Callable[[Any], T], row: Model | None) -> T:
+    def _ask(self, name: str, hook: Callable[[Any], T], row: Model | None) -> T:
         refused: list[str] = []
         with connection.execute_wrapper(_refuse_into(refused)):
             try:
@@ -75,33 +99,51 @@ class Past:
         if not refused:
             return answer
         # Whatever the hook made of the refusal: without its query it cannot have known.
-        if not self._followed:
-            self._follow()
+        if name not in self._followers:
+            if not self._followers:
+                self._follow()
+            self._followers.add(name)
             raise Followed
         raise _QueryRefused(f"a query about a row as it was: {refused[0][:200]}")
 
     def _follow(self) -> None:
-        """From now on give rows their related rows: one query a relation."""
-        self._followed = True
-        start, them = self._batch.start, self._rows
-        rows = [them.at(key, at) for key in them.changes for at in (start, *them.times(key))]
-        for field in self.binding.model._meta.concrete_fields:
-            if isinstance(field, ForeignKey) and field.target_field.primary_key:
-                self._related[field] = History(field.related_model, self._batch)
-                self._related[field].find({_key(row, field) for row in rows})
+        """Read the related rows of all: one query a relation."""
+        rows = [self.rows.at(key, at) for key in self.keys for at in (self._batch.start, *self.rows.times(key))]
+        for field in foreign_keys(self.binding.model):
+            self._to_one[field] = History(field.related_model, self._batch)
+            self._to_one[field].find({_key(row, field) for row in rows})
+        for links in self._links:
+            links.find(self.keys)
+            self._to_many[links] = History(links.field.related_model, self._batch)
+            self._to_many[links].find(links.targets())
 
-    def _state(self, key: Any, at: int) -> Model | None:
-        row = self._rows.at(key, at)
-        if row is not None:
-            for field, them in self._related.items():
-                if (then := them.at(_key(row, field), at)) is not None:
-                    field.set_cached_value(row, then)  # else it is gone, and following it is refused
+    def _state(self, key: Any, at: int, hook: str) -> Model | None:
+        """Return a row as it was, with its related rows for a hook that looks at them."""
+        row = self.rows.at(key, at)
+        if row is self.rows.now.get(key) and row is not None:
+            row = rebuild(self.binding.model, {}, row)  # without what was read with it: that is of now
+        if row is None or hook not in self._followers:
+            return row
+        for field, them in self._to_one.items():
+            if (then := them.at(_key(row, field), at)) is not None:
+                field.set_cached_value(row, then)  # else it is gone, and following it is refused
+        for links, them in self._to_many.items():
+            targets = [(them.at(target, at), target) for target in links.at(key, at)]
+            rows = getattr(row, links.field.name).all()
+            rows._result_cache = [_key_only(them.model, key) if then is None else then for then, key in targets]
+            rows._prefetch_done = True
+            row.__dict__.setdefault("_prefetched_objects_cache", {})[links.field.name] = rows
         return row
+
+
+def _key_only(model: type[Model], key: Any) -> Model:
+    """Make a related row that is gone: its key can be read, the rest is a query."""
+    return model.from_db(DEFAULT_DB_ALIAS, [model._meta.pk.attname], [key])
 
 
 def _key(row: Model | None, field: ForeignKey[Any, Any]) -> Any:
     """Return the key that a row has of another one. None, and no query, where it is not known."""
-    return row and row.__dict__.get(field.attname)
+    return None if row is None else row.__dict__.get(field.attname)
 
 
 class _QueryRefused(Exception):

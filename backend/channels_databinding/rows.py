@@ -24,12 +24,12 @@ Binding = type[WebsocketBinding]
 ROWS_A_QUERY = 500  # SQLite took 999 variables a statement until 3.32
 
 
-def rows_now(model: Any, keys: Collection[Any]) -> dict[Any, Model]:
-    """Return `{key: row}` of what is there now."""
+def rows_now(model: Any, keys: Collection[Any], *links: str) -> dict[Any, Model]:
+    """Return `{key: row}` of what is there now, with what its many-to-many fields `links` hold."""
     found: dict[Any, Model] = {}
     wanted = list(keys)
     for i in range(0, len(wanted), ROWS_A_QUERY):
-        chunk = model._base_manager.filter(pk__in=wanted[i : i + ROWS_A_QUERY])
+        chunk = model._base_manager.filter(pk__in=wanted[i : i + ROWS_A_QUERY]).prefetch_related(*links)
         # A collation may find a row under another spelling: that one has an entry of its own.
         found.update((row.pk, row) for row in readable(chunk) if row.pk in keys)
     return found

@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from django.db import DatabaseError
-from django.db.models import ForeignKey
 
 from . import cursor, journal
-from .binding import BINDINGS, call, parts
+from .binding import BINDINGS, call, foreign_keys, parts
 from .differ import RowChange, diff
 from .journal import Batch, Moment
 from .outbox import Outbox
@@ -38,7 +37,7 @@ class Key:
 
     @property
     def fingerprint(self) -> str:
-        names = [column.name for column in self.binding.columns()]
+        names = [column.name for column in self.binding.listed()]
         return cursor.fingerprint(self.binding.stream, self.params, self.groups, names)
 
 
@@ -105,15 +104,11 @@ class Subscription:
 
 def tables(bindings: Iterable[Binding]) -> set[str]:
     """Return the tables to read of the journal: those of the bindings, and the bound ones they point to."""
-    own = {part for binding in bindings for part in parts(binding.model)}
-    bound = {part for binding in BINDINGS for part in parts(binding.model)}
-    related = {
-        part
-        for model in own
-        for column in model._meta.local_concrete_fields
-        if isinstance(column, ForeignKey) and not isinstance(column.related_model, str)
-        for part in parts(column.related_model)
-    }
+    bindings = set(bindings)
+    own = {model for binding in bindings for model in binding.watched()}
+    bound = {model for binding in BINDINGS for model in binding.watched()}
+    pointing = [field for binding in bindings for field in (*foreign_keys(binding.model), *binding.links())]
+    related = {part for field in pointing for part in parts(field.related_model)}
     return {model._meta.db_table for model in own | (related & bound)}
 
 

@@ -1,12 +1,14 @@
 """A row that lies in several tables is one row: seen, told and written as a whole, whichever of them changes."""
 
+import uuid
+
 import pytest
 from django.db import transaction
 
 from channels_databinding import WebsocketBinding, WebsocketDemultiplexer
 from channels_databinding.binding import BINDINGS
 from lab.bindings import Lab
-from lab.models import Article, Blog, Draft, Essay, Review
+from lab.models import Alias, Article, Blog, Draft, Essay, Membership, Person, Review, Tag, Team, Token
 from lab.screen import db, elsewhere, look
 
 
@@ -32,6 +34,11 @@ def serve(model, **body):
 
 def by_body(cls, article):
     return [article.body]
+
+
+def by_names(cls, team):
+    """A team's groups are the names of its members."""
+    return [person.name for person in team.members.all()]
 
 
 def by_slug(cls, article):
@@ -224,3 +231,294 @@ async def test_a_proxy_hears_what_happens_to_its_models_rows(visit, blog):
     await Draft.objects.all().adelete()
 
     assert await red.settle() == [("delete", article.pk)]
+
+
+# ---- many-to-many fields
+
+
+@pytest.fixture
+async def people(transactional_db):
+    """Three of them, whose keys are in the order of their names."""
+    return [await Person.objects.acreate(name=name) for name in ("ann", "bea", "cem")]
+
+
+def members(screen):
+    (keys,) = screen.column("members").values()
+    return keys
+
+
+async def test_a_many_to_many_field_is_the_keys_in_their_order(visit, people):
+    ann, _, cem = people
+    team = await Team.objects.acreate()
+    teams = await look(visit, "teams")
+
+    await team.members.aset([cem, ann])
+
+    assert await teams.settle() == [("update", team.pk)]
+    assert teams.rows == {team.pk: {"name": "", "members": [ann.pk, cem.pk], "tokens": [], "allies": [], "aliases": []}}
+
+
+async def add(team, people):
+    await team.members.aadd(people[2])
+
+
+async def remove(team, people):
+    await team.members.aremove(people[0])
+
+
+async def clear(team, people):
+    await team.members.aclear()
+
+
+async def replace(team, people):
+    await team.members.aset([people[2]])
+
+
+async def from_the_other_side(team, people):
+    await people[2].team_set.aadd(team)
+
+
+async def by_the_link(team, people):
+    await Membership.objects.acreate(team=team, person=people[2])
+
+
+async def by_an_update_of_the_link(team, people):
+    await Membership.objects.filter(person=people[0]).aupdate(person=people[2])
+
+
+async def in_sql(team, people):
+    elsewhere("INSERT INTO lab_membership (team_id, person_id, role) VALUES (?, ?, '')", team.pk, people[2].pk)
+
+
+async def by_deletion(team, people):
+    await people[0].adelete()
+
+
+@pytest.mark.parametrize(
+    ("change", "left"),
+    [
+        (add, "abc"),
+        (remove, "b"),
+        (clear, ""),
+        (replace, "c"),
+        (from_the_other_side, "abc"),
+        (by_the_link, "abc"),
+        (by_an_update_of_the_link, "bc"),
+        (in_sql, "abc"),
+        (by_deletion, "b"),
+    ],
+)
+async def test_a_link_that_comes_or_goes_is_a_change_of_the_row(visit, people, change, left):
+    team = await Team.objects.acreate()
+    await team.members.aset(people[:2])
+    keys = {person.name[0]: person.pk for person in people}
+    teams = await look(visit, "teams")
+
+    await change(team, people)
+
+    assert await teams.settle() == [("update", team.pk)]
+    assert members(teams) == [keys[letter] for letter in left]
+
+
+async def test_links_of_both_rows_and_other_kinds_of_keys(visit):
+    token = await Token.objects.acreate(id=uuid.UUID(int=7))
+    one, two = await Team.objects.acreate(name="one"), await Team.objects.acreate(name="two")
+    teams = await look(visit, "teams")
+
+    await one.allies.aadd(two)
+    await one.tokens.aadd(token)
+    await teams.settle()
+
+    assert teams.column("allies") == {one.pk: [two.pk], two.pk: [one.pk]}
+    assert teams.column("tokens") == {one.pk: [str(token.pk)], two.pk: []}
+
+
+async def test_who_was_away_hears_of_links_like_of_anything(visit, people):
+    team = await Team.objects.acreate()
+    teams = await look(visit, "teams")
+    since = teams.cursor
+
+    await team.members.aadd(people[0])
+
+    assert await teams.read(since) == ["update"]
+    assert members(teams) == [people[0].pk]
+
+
+async def test_a_row_moves_by_what_it_is_linked_to(visit, people):
+    team = await Team.objects.acreate()
+    await team.members.aadd(people[0])
+    bound = serve(Team, group_names=by_names)
+    ann, bea, cem = [await look(visit, "rows", bound, group=person.name) for person in people]
+
+    def move():
+        with transaction.atomic():
+            team.members.set([people[1]])
+            team.members.set([people[2]])
+
+    await db(move)
+
+    assert await ann.settle() == [("delete", team.pk)]
+    assert await bea.settle() == [("delete", team.pk)]  # passed
+    assert await cem.settle() == [("create", team.pk)]
+    assert (ann.resets, bea.resets, cem.resets) == (0, 0, 0)
+
+
+async def test_a_row_leaves_with_the_links_it_had(visit, people):
+    team = await Team.objects.acreate()
+    await team.members.aset(people[:2])
+    bound = serve(Team, group_names=by_names, fields=["members"])
+    ann = await look(visit, "rows", bound, group="ann")
+
+    await team.members.aset([people[2]])
+    frame = await ann.visitor.hear()
+
+    assert frame["payload"]["data"] == {"members": [people[0].pk, people[1].pk]}
+
+
+async def test_a_deleted_row_leaves_with_the_links_it_had(visit, people):
+    team = await Team.objects.acreate()
+    await team.members.aset(people[:2])
+    bound = serve(Team, group_names=by_names, fields=["members"])
+    ann = await look(visit, "rows", bound, group="ann")
+
+    await Team.objects.all().adelete()
+    frame = await ann.visitor.hear()
+
+    assert (frame["payload"]["action"], frame["payload"]["pk"]) == ("delete", team.pk)
+    assert frame["payload"]["data"] == {"members": [people[0].pk, people[1].pk]}
+    assert ann.resets == 0
+
+
+async def test_a_linked_row_is_as_it_was_if_its_model_is_bound(visit, people):
+    team = await Team.objects.acreate()
+    await team.members.aadd(people[0])
+    ann, dee = [await look(visit, "rows", serve(Team, group_names=by_names), group=name) for name in ("ann", "dee")]
+
+    def rename():
+        with transaction.atomic():
+            Person.objects.filter(name="ann").update(name="dee")
+            Team.objects.update(name="x")
+
+    await db(rename)
+
+    assert await ann.settle() == [("delete", team.pk)]
+    assert await dee.settle() == [("create", team.pk)]
+    assert ann.resets == 0
+
+
+async def test_a_linked_row_that_is_gone_and_was_not_bound_resets_instead_of_answering_wrongly(visit):
+    team = await Team.objects.acreate()
+    await team.aliases.aadd(await Alias.objects.acreate(name="red"))
+    bound = serve(Team, group_names=lambda cls, team: [alias.name for alias in team.aliases.all()])
+    red = await look(visit, "rows", bound, group="red")
+
+    await Alias.objects.all().adelete()
+    await red.settle()
+
+    assert red.rows == {}
+    assert red.resets == 1
+
+
+async def test_any_other_query_about_links_as_they_were_resets_instead_of_answering_wrongly(visit, people):
+    team = await Team.objects.acreate()
+    await team.members.aadd(people[0])
+    bound = serve(Team, group_names=lambda cls, team: [p.name for p in team.members.filter(name__gt="")])
+    ann, bea = [await look(visit, "rows", bound, group=name) for name in ("ann", "bea")]
+
+    await team.members.aset([people[1]])
+    await ann.settle()
+    await bea.settle()
+
+    assert (ann.rows, list(bea.rows)) == ({}, [team.pk])
+    assert ann.resets == 1
+
+
+async def test_a_row_with_more_states_than_can_be_looked_at_is_read_again(visit, people, monkeypatch):
+    monkeypatch.setattr("channels_databinding.past.MOST_STATES", 3)
+    team = await Team.objects.acreate()
+    ann = await look(visit, "rows", serve(Team, group_names=by_names), group="ann")
+
+    await team.members.aset(people)
+    await ann.settle()
+
+    assert ann.resets == 1
+    assert list(ann.rows) == [team.pk]
+
+
+async def test_links_of_many_rows_cost_some_queries_and_not_some_for_each(visit, people, django_assert_max_num_queries):
+    from channels_databinding.differ import diff
+    from channels_databinding.journal import moment, position
+    from channels_databinding.subscriptions import tables
+
+    binding = serve(Team, group_names=by_names, fields=["members"]).consumers["rows"]
+
+    def work():
+        made = Team.objects.bulk_create(Team(name=str(n)) for n in range(50))
+        Membership.objects.bulk_create(Membership(team=team, person=people[0]) for team in made)
+        start = position()
+        Membership.objects.update(person=people[1])
+        with moment() as now:
+            batch = now.since(start, tables([binding]))
+            with django_assert_max_num_queries(8):
+                return diff(batch, binding, [frozenset({"bea"})])
+
+    heard = await db(work)
+
+    assert [change.action for change in heard[frozenset({"bea"})]] == ["create"] * 50
+
+
+# ---- many-to-many fields from a browser
+
+
+async def test_a_browser_writes_links_and_is_named_on_the_row(visit, people):
+    ann, bea, cem = people
+    teams = await look(visit, "teams")
+
+    data = {"name": "x", "members": [cem.pk, ann.pk]}
+    (created,), answer = await teams.visitor.ask("teams", {"action": "create", "data": data})
+    pk = answer["payload"]["pk"]
+    update = {"action": "update", "pk": pk, "data": {"members": [bea.pk]}, "expect": {"members": [ann.pk, cem.pk]}}
+    (updated,), done = await teams.visitor.ask("teams", update)
+
+    assert created["payload"]["data"]["members"] == [ann.pk, cem.pk]
+    assert (created["refs"], updated["refs"]) == ([answer["ref"]], [done["ref"]])
+    assert updated["payload"]["data"] == {"name": "x", "members": [bea.pk], "tokens": [], "allies": [], "aliases": []}
+
+
+@pytest.mark.parametrize(
+    ("stream", "data", "message"),
+    [
+        ("teams", {"members": [12345]}, "Select a valid choice. 12345 is not one of the available choices."),
+        ("teams", {"members": ["x"]}, None),
+        ("teams", {"members": [{}]}, "Enter a single value."),
+        ("teams", {"members": [None]}, None),
+        ("teams", {"members": 1}, "Enter a list of values."),
+        ("teams", {"members": None}, "Enter a list of values."),
+        ("teams", {"tokens": ["x"]}, None),
+        ("tags", {"name": "x", "articles": []}, "This field is required."),
+    ],
+)
+async def test_links_that_cannot_be_are_refused_by_their_field_and_nothing_is_written(visit, stream, data, message):
+    visitor = await visit(Lab)
+
+    _, answer = await visitor.ask(stream, {"action": "create", "data": data})
+
+    assert answer["payload"]["code"] == "invalid"
+    (name,) = answer["payload"]["fields"]
+    assert name in data
+    assert message is None or answer["payload"]["fields"] == {name: [message]}
+    assert not await Team.objects.aexists()
+    assert not await Tag.objects.aexists()
+
+
+async def test_links_that_are_not_listed_are_neither_sent_nor_written(visit, people):
+    team = await Team.objects.acreate()
+    visitor = await visit(serve(Team, fields=["name"], group_names=lambda cls, team: ["all"]))
+
+    payload = {"action": "update", "pk": team.pk, "data": {"name": "x", "members": [people[0].pk]}}
+    _, answer = await visitor.ask("rows", payload)
+    before, _ = await visitor.subscribe("rows", group="all")
+
+    assert answer["payload"]["action"] == "ack"
+    assert before[0]["payload"]["rows"] == [{"pk": team.pk, "data": {"name": "x"}}]
+    assert not await Membership.objects.aexists()

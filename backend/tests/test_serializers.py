@@ -150,7 +150,7 @@ def test_without_a_list_nothing_is_sent():
 def test_what_was_written_can_be_sent_back(name, read, value):
     row = Thing()
 
-    serializers.assign(row, ThingBinding.columns(), {name: read})
+    serializers.assign(row, ThingBinding.listed(), {name: read})
     row.save()
 
     again = Thing.objects.get(pk=row.pk)
@@ -190,7 +190,7 @@ def test_what_was_written_can_be_sent_back(name, read, value):
 )
 def test_what_a_field_cannot_be_is_refused_under_its_name(name, value):
     def save(row):
-        serializers.assign(row, ThingBinding.columns(), {name: value})
+        serializers.assign(row, ThingBinding.listed(), {name: value})
         row.clean_fields()
 
     with pytest.raises(ValidationError) as refused:
@@ -201,7 +201,7 @@ def test_what_a_field_cannot_be_is_refused_under_its_name(name, value):
 
 def test_all_that_is_wrong_is_told_at_once():
     with pytest.raises(ValidationError) as refused:
-        serializers.assign(Thing(), ThingBinding.columns(), {"integer": "x", "date": "x", "char": "fine"})
+        serializers.assign(Thing(), ThingBinding.listed(), {"integer": "x", "date": "x", "char": "fine"})
 
     assert sorted(refused.value.message_dict) == ["date", "integer"]
 
@@ -219,7 +219,7 @@ def test_what_is_not_editable_is_sent_and_never_written():
     row = stored(sealed=b"wax", integer=1)
     changed = row.changed
 
-    serializers.assign(row, ThingBinding.columns(), {"sealed": "AAAA", "changed": "2020-01-01T00:00:00Z", "twice": 5})
+    serializers.assign(row, ThingBinding.listed(), {"sealed": "AAAA", "changed": "2020-01-01T00:00:00Z", "twice": 5})
 
     assert (row.sealed, row.changed, row.twice) == (b"wax", changed, 2)
     assert data(row)["sealed"] == "d2F4"
@@ -228,7 +228,7 @@ def test_what_is_not_editable_is_sent_and_never_written():
 def test_a_natural_key_may_be_given_while_the_row_is_new():
     label = Label()
 
-    serializers.assign(label, LabelBinding.columns(), {"code": "a"})
+    serializers.assign(label, LabelBinding.listed(), {"code": "a"})
 
     assert label.pk == "a"
 
@@ -236,7 +236,7 @@ def test_a_natural_key_may_be_given_while_the_row_is_new():
 def test_a_natural_key_is_not_changed_afterwards():
     label = Label.from_db("default", ["code", "text"], ["a", ""])
 
-    serializers.assign(label, LabelBinding.columns(), {"code": "b", "text": "c"})
+    serializers.assign(label, LabelBinding.listed(), {"code": "b", "text": "c"})
 
     assert (label.code, label.text) == ("a", "c")
 
@@ -272,7 +272,7 @@ def test_a_datetime_without_a_zone_is_in_the_servers(value, settings):
     settings.TIME_ZONE = "Europe/Berlin"
     row = Thing()
 
-    serializers.assign(row, ThingBinding.columns(), {"datetime": value})
+    serializers.assign(row, ThingBinding.listed(), {"datetime": value})
     row.save()
 
     assert Thing.objects.get(pk=row.pk).datetime.astimezone(UTC).hour == 2

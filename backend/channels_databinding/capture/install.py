@@ -62,7 +62,7 @@ def image_columns(model: type[Model]) -> list[str]:
     names = {field.name for field in fields if field.primary_key or isinstance(field, ForeignKey)}
     for binding in BINDINGS:
         if model in parts(binding.model):
-            names |= {field.name for field in binding.columns()} | set(binding.image_fields)
+            names |= {field.name for field in binding.listed()} | set(binding.image_fields)
     return [str(field.column) for field in fields if field.name in names]
 
 
@@ -122,7 +122,7 @@ def _differences(cursor: CursorWrapper, only_missing: bool) -> tuple[list[str], 
 
 
 def _wanted(tables: set[str]) -> Triggers:
-    models = {part._meta.db_table: part for binding in BINDINGS for part in parts(binding.model)}
+    models = {model._meta.db_table: model for binding in BINDINGS for model in binding.watched()}
     return {
         name: (table, sql)
         for table, model in models.items()

@@ -1,6 +1,6 @@
 from channels_databinding import WebsocketBinding, WebsocketDemultiplexer
 
-from .models import Address, Article, Blog, Essay, Label, Nickname, Odd, Person, Review, Seat, Thing, Token
+from .models import Address, Article, Blog, Essay, Label, Nickname, Odd, Person, Review, Seat, Tag, Team, Thing, Token
 
 
 class LabBinding(WebsocketBinding):
@@ -81,6 +81,16 @@ class TokenBinding(LabBinding):
     stream = "tokens"
 
 
+class TagBinding(LabBinding):
+    model = Tag
+    stream = "tags"
+
+
+class TeamBinding(LabBinding):
+    model = Team
+    stream = "teams"
+
+
 class OddBinding(LabBinding):
     model = Odd
     stream = "odds"
@@ -101,6 +111,8 @@ class Lab(WebsocketDemultiplexer):
             LabelBinding,
             NicknameBinding,
             TokenBinding,
+            TagBinding,
+            TeamBinding,
             OddBinding,
         )
     }

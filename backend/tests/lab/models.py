@@ -126,10 +126,26 @@ class Diary(models.Model):
 
 
 class Tag(models.Model):
-    """Not bound."""
+    """On articles, one at least."""
 
     name = models.CharField(max_length=50)
     articles = models.ManyToManyField(Article)
+
+
+class Team(models.Model):
+    """Joined to others in each way there is."""
+
+    name = models.CharField(max_length=50, default="", blank=True)
+    members = models.ManyToManyField(Person, through="Membership", blank=True)
+    tokens = models.ManyToManyField(Token, blank=True)
+    allies = models.ManyToManyField("self", blank=True)
+    aliases = models.ManyToManyField(Alias, blank=True)
+
+
+class Membership(models.Model):
+    team = models.ForeignKey(Team, on_delete=models.CASCADE)
+    person = models.ForeignKey(Person, on_delete=models.CASCADE)
+    role = models.CharField(max_length=50, default="")
 
 
 class Essay(Article):
