@@ -8,7 +8,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import models, transaction
 from django.http import Http404
 
-from channels_databinding import WebsocketBinding, WebsocketDemultiplexer
+from channels_databinding import WebsocketBinding, WebsocketBindingWithMembers, WebsocketDemultiplexer
 from channels_databinding.binding import BINDINGS, as_groups, call
 from lab.models import Article, Blog, Label, Person, Seat, Thing
 from lab.screen import db
@@ -59,6 +59,20 @@ def test_a_body_with_model_none_is_abstract():
     type("Abstract", (declare(),), {"model": None})
 
     assert len(BINDINGS) == len(before) + 1
+
+
+def test_members_are_attributes_properties_and_methods_by_name_and_a_dot_goes_on():
+    members = ["pk", "_meta.label", "get_size_display", "integer.bit_length"]
+    body = {"model": Thing, "stream": "rows", "fields": ["char"], "send_members": members}
+    bound = type("Members", (WebsocketBindingWithMembers,), body)
+
+    assert bound().serialize_data(Thing(pk=3, char="a", integer=7)) == {
+        "char": "a",
+        "pk": 3,
+        "_meta__label": "lab.Thing",
+        "get_size_display": "Small",
+        "integer__bit_length": 3,
+    }
 
 
 def test_the_consumer_of_a_binding_is_the_binding():
