@@ -6,7 +6,6 @@ The consumer on the socket: streams in, frames out, an ack or an error for each 
 import asyncio
 import inspect
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, ClassVar, Final
 
@@ -16,8 +15,10 @@ from django.db.models import Model
 from django.http import Http404, HttpRequest
 
 from . import cursor, protocol, subscriptions, writes
-from .binding import as_groups, call, call_with
+from .binding import WebsocketBinding, as_groups, call, call_with
+from .guest import Guest
 from .hub import Hub
+from .inbox import Inbox
 from .outbox import Outbox, Send
 from .protocol import BadFrame, Refused, Request, decode, frame, name_params, read_params
 from .rows import Audience, Binding, visible_groups
@@ -26,14 +27,12 @@ from .subscriptions import Key, Member
 
 logger = logging.getLogger(__name__)
 
-WAITING_FRAMES: Final = 1_000  # from one browser, not yet begun; past it: close 4413
-WAITING_CHARACTERS: Final = 4 << 20
 WRITES: Final = ("create", "update", "delete")
 
 
 class WebsocketDemultiplexer(AsyncConsumer):
     """Serves several bindings over one socket. List them in `consumers`; `connection_groups` says what a browser
-    sees that does not ask for more.
+    sees that does not ask for more. A JSON consumer of your own may stand beside them.
 
         class Demultiplexer(WebsocketDemultiplexer):
             consumers = {"intval": IntegerValueBinding.consumer}
@@ -44,28 +43,32 @@ class WebsocketDemultiplexer(AsyncConsumer):
     Raise PermissionDenied or Http404 in `connection_groups` or `connect` to turn a browser away.
     """
 
-    consumers: ClassVar[Mapping[str, Binding]] = {}
+    consumers: ClassVar[Mapping[str, Any]] = {}
     groups: ClassVar[Iterable[str]] = ()
 
     def __init__(self, hub: Hub | None = None) -> None:
         self._own_hub = hub
         self._members: dict[tuple[str, str], Member] = {}  # by stream and params
-        self._inbox: deque[tuple[Request | BadFrame, int]] = deque()
-        self._waiting = 0  # characters in the inbox
-        self._worker: asyncio.Task[None] | None = None
+        self._guests: dict[str, Guest] = {}
+        self._inbox = Inbox(self._do)
         self._unanswered = 0
         self._all_answered = asyncio.Event()
         self._speaks_new = False
 
     @classmethod
     def as_asgi(cls, **initkwargs: Any) -> Any:
-        for stream, binding in cls.consumers.items():
+        for stream, binding in cls._bindings().items():
             if binding.stream != stream:
                 raise ImproperlyConfigured(
                     f"{cls.__name__}.consumers has {binding.__name__} as {stream!r}, but its own stream is "
                     f"{binding.stream!r}. Use the same name for both."
                 )
         return super().as_asgi(**initkwargs)
+
+    @classmethod
+    def _bindings(cls) -> dict[str, Binding]:
+        every = cls.consumers.items()
+        return {stream: one for stream, one in every if isinstance(one, type) and issubclass(one, WebsocketBinding)}
 
     @classmethod
     def snapshot(
@@ -115,15 +118,14 @@ class WebsocketDemultiplexer(AsyncConsumer):
                     self._take(event.get("text"))
                 code = event.get("code", code)
             self.outbox.drop()
-            if self._worker is not None:
-                await self._worker  # writes that came before the end are done, as in 1.x
+            await self._inbox.done()  # writes that came before the end are done, as in 1.x
         finally:
             self.outbox.drop()
-            if self._worker is not None:
-                self._worker.cancel()
+            self._inbox.stop()
             self.hub.lookout.discard(self)
             for member in self._members.values():
                 self.hub.leave(member)
+            await asyncio.gather(*(guest.leave(code) for guest in self._guests.values()))
             await self.hub.run(call, self.disconnect, code)
 
     async def _open(self, send: Send) -> bool:
@@ -132,7 +134,7 @@ class WebsocketDemultiplexer(AsyncConsumer):
         try:
             self._groups = await self.hub.run(self._connect, kwargs)
             if self._groups:
-                for stream, binding in self.consumers.items():
+                for stream, binding in self._bindings().items():
                     await self._join(stream, Key(binding, "", self._groups), told=False)
         except PermissionDenied:
             code = protocol.FORBIDDEN if self.identity.user is not None else protocol.LOG_IN
@@ -140,6 +142,8 @@ class WebsocketDemultiplexer(AsyncConsumer):
             code = protocol.NO_SUCH_PLACE
         else:
             await send({"type": "websocket.accept"})
+            for stream in self.consumers.keys() - self._bindings():
+                self._guests[stream] = Guest(stream, self.consumers[stream], self.scope, self.outbox)
             self.hub.lookout.add(self)
             return True
         await send({"type": "websocket.accept"})
@@ -177,35 +181,22 @@ class WebsocketDemultiplexer(AsyncConsumer):
     def _take(self, text: str | None) -> None:
         request: Request | BadFrame
         try:
-            request = decode(text)
+            request = decode(text, self._guests)
         except BadFrame as bad:
             request = bad
         else:
             if request.stream == "" and request.action == "ack":
                 self.outbox.answered(request.ref)  # at once: it says that the socket reads
                 return
-        if self.outbox.closed:
-            return
-        self._inbox.append((request, len(text or "")))
-        self._waiting += len(text or "")
-        if len(self._inbox) > WAITING_FRAMES or self._waiting > WAITING_CHARACTERS:
+        if not self.outbox.closed and not self._inbox.put(request, len(text or "")):
             self._close(protocol.FLOODING)
-        elif self._worker is None:
-            self._worker = asyncio.create_task(self._work())
 
-    async def _work(self) -> None:
-        try:
-            while self._inbox:
-                request, characters = self._inbox.popleft()
-                self._waiting -= characters
-                if isinstance(request, BadFrame):
-                    self._refuse(request.stream, request.ref, request)
-                elif not self.outbox.closed or request.action in WRITES:
-                    await self._do(request)
-        finally:
-            self._worker = None
-
-    async def _do(self, request: Request) -> None:
+    async def _do(self, request: Request | BadFrame) -> None:
+        if isinstance(request, BadFrame):
+            self._refuse(request.stream, request.ref, request)
+            return
+        if self.outbox.closed and request.action not in WRITES:
+            return
         if request.is_new:
             self._speaks_new = True
         try:
@@ -225,6 +216,11 @@ class WebsocketDemultiplexer(AsyncConsumer):
             if request.action != "ping":
                 raise Refused("unknown_action", f"The socket itself has no action {request.action!r}.")
             self._answer(request, {"action": "ack"}, cursor=self._cursor())
+            return
+        if (guest := self._guests.get(request.stream)) is not None:
+            if not guest.take(request.payload):
+                self._close(protocol.FLOODING)
+            self._answer(request, {"action": "ack"})
             return
         binding = self.consumers.get(request.stream)
         if binding is None:

@@ -6,7 +6,7 @@ Frames: their names, how they are written and read, and the closed list of error
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -83,8 +83,8 @@ class Request:
 
     @property
     def action(self) -> str:
-        action: str = self.payload["action"]
-        return action
+        action = self.payload.get("action")
+        return action if isinstance(action, str) else ""
 
     @property
     def is_new(self) -> bool:
@@ -99,8 +99,8 @@ class BadFrame(Refused):
     stream: str = ""
 
 
-def decode(text: str | None) -> Request:
-    """Read one frame from a browser. Raises BadFrame."""
+def decode(text: str | None, free: Container[str] = ()) -> Request:
+    """Read one frame from a browser. On streams that are `free` a payload needs no action. Raises BadFrame."""
     if text is None:
         raise BadFrame("bad_frame", "Send text frames of JSON; this one was binary.")
     if len(text) > MAX_FRAME:
@@ -115,17 +115,17 @@ def decode(text: str | None) -> Request:
     if ref is not None and not (isinstance(ref, str) and 0 < len(ref) <= MAX_REF):
         raise BadFrame("bad_frame", f"A ref is a string of 1 to {MAX_REF} characters.")
     try:
-        return _request(frame, ref)
+        return _request(frame, ref, free)
     except BadFrame as bad:
         bad.ref = ref
         raise
 
 
-def _request(frame: dict[str, Any], ref: str | None) -> Request:
+def _request(frame: dict[str, Any], ref: str | None, free: Container[str]) -> Request:
     stream, payload, params = frame.get("stream"), frame.get("payload"), frame.get("params")
     if not isinstance(stream, str):
         raise BadFrame("bad_frame", 'A frame has a "stream", a string.')
-    if not isinstance(payload, dict) or not isinstance(payload.get("action"), str):
+    if not isinstance(payload, dict) or not (stream in free or isinstance(payload.get("action"), str)):
         raise BadFrame("bad_frame", 'A frame has a "payload", an object with an "action".')
     return Request(stream=stream, payload=payload, params=name_params(params, stream), ref=ref)
 

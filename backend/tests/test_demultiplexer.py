@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.http import Http404
 from django.test import RequestFactory
 
-from channels_databinding import demultiplexer as module
+from channels_databinding import inbox
 from channels_databinding.demultiplexer import WebsocketDemultiplexer
 from example.bindings import IntegerValueBinding
 from example.consumers import Posts as Liveblog
@@ -126,7 +126,7 @@ async def test_a_frame_that_is_too_large_is_refused(visit):
 
 
 async def test_a_flood_is_closed(visit, monkeypatch):
-    monkeypatch.setattr(module, "WAITING_FRAMES", 10)
+    monkeypatch.setattr(inbox, "WAITING_FRAMES", 10)
     browser = await visit(LiveEdit)
 
     for _ in range(30):
