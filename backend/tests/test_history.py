@@ -197,6 +197,19 @@ async def test_a_write_to_a_child_without_columns_is_named_on_the_row(visit, blo
     assert frame["refs"] == [answer["ref"]]
 
 
+async def test_a_write_to_the_childs_table_alone_is_named_on_the_row(visit, blog):
+    def update(self, pk, data):
+        Essay.objects.filter(pk=pk).update(pages=data["pages"])
+
+    essay = await Essay.objects.acreate(blog=blog, body="a")
+    essays = serve(Essay, group_names=by_body, update=update)
+    a = await look(visit, "rows", essays, group="a")
+
+    (frame,), answer = await a.visitor.ask("rows", {"action": "update", "pk": essay.pk, "data": {"pages": 2}})
+
+    assert frame["refs"] == [answer["ref"]]
+
+
 async def test_what_joins_a_row_to_its_parent_is_never_written(visit, blog):
     article = await Article.objects.acreate(blog=blog, body="mine")
     essays = serve(Essay, fields=["article_ptr", "id", "blog", "body"], group_names=lambda cls, essay: ["all"])
