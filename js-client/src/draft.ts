@@ -189,8 +189,9 @@ export class Draft<T extends object, F extends keyof T & string> implements Read
     const typed = !same(this.#mine, this.#base)
     if (same(told, this.#base)) {
       if (!typed) return this.#move('agreed')
+      const left = this.#state === 'gone' && !this.#open // it is back, and nobody is here to send again
       this.#move('unsent')
-      if (this.#due && this.#state === 'dirty') void this.#send()
+      if ((this.#due || left) && this.#state === 'dirty') void this.#send()
     } else if (same(told, this.#mine) || !(typed || this.#open)) {
       this.#mine = this.#base = this.#original = told
       this.#move('agreed')
@@ -221,8 +222,8 @@ export class Draft<T extends object, F extends keyof T & string> implements Read
   /** Our write of `value` was refused. */
   #hear(error: WriteError, value: T[F], expect: T[F]): void {
     const { code, data } = error
-    // The row that was told decides what becomes of a conflict. If it says again what we expected, it was changed back:
-    // once more. But not if the server said so too: it compares in a way of its own, and would refuse for ever.
+    // The row that was told decides a conflict. If it says again what we expected, it was changed back: once more, but
+    // not if the server said so too: it compares in a way of its own, and would refuse for ever.
     if (code === 'conflict' && data && !same(data[this.#field], expect)) this.#due = true
     else if (same(this.#mine, value)) {
       this.#error = error
@@ -236,8 +237,7 @@ export class Draft<T extends object, F extends keyof T & string> implements Read
 
   /** Whoever watches is told, if there is anything new. */
   #show(): void {
-    const before = this.value
-    const state = this.#state
+    const [before, state] = [this.value, this.#state]
     const theirs = state === 'conflict' ? this.#theirs : undefined
     const error = state === 'refused' ? this.#error : null
     const now = { value: this.#mine, state, theirs, error }

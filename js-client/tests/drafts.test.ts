@@ -199,3 +199,13 @@ test('two drafts of one field lose nothing, overwrite nothing unseen, and end th
     { numRuns: 300 },
   )
 }, 60_000)
+
+// Found by the histories: the row was away while what had been left in it was refused.
+test('what was left in a row that went and came back is not forgotten', async () => {
+  const history = [
+    786428, 524282, 458992, 546562, 0, 36648, 0, 572066, 268376, 0, 0, 0, 0, 222800, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 161438, 0, 0, 0, 51712, 0, 437482,
+  ]
+
+  expect(await live(history)).toEqual(['back', 'clean back', 'back', 'clean back'])
+})
