@@ -1,4 +1,4 @@
-"""… → subscriptions → **hub** → outbox → demultiplexer
+"""… → subscriptions → writes → **hub** → connection → demultiplexer
 
 One in each server process, in its event loop: batches in, frames to members. It knows who listens to what and how
 far everybody is. It never waits for a database or for one socket.
@@ -8,7 +8,7 @@ import asyncio
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +21,7 @@ from .protocol import COME_BACK
 from .sessions import Lookout
 from .subscriptions import CatchUp, Key, Member, Subscription, Texts, batch_texts, catch_up, reset, tables
 from .tail import Tail
+from .writes import Writer
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ T = TypeVar("T")
 THREADS: Final = 4  # for client writes, snapshots and catching up, of all sockets together
 FOLLOW_S: Final = 10.0  # until the journal was read once; past it a subscribe fails
 RESETS_APART_S: Final = 1.0  # between two snapshots of one subscription that resets ask for
+SLICE: Final = 128  # members that are handed a batch in one turn of the loop: nobody's ping waits for a fan-out
 
 _pool = ThreadPoolExecutor(THREADS, thread_name_prefix="channels_databinding")
 _hubs: "WeakKeyDictionary[asyncio.AbstractEventLoop, Hub]" = WeakKeyDictionary()
@@ -50,9 +52,11 @@ class Hub:
     def __init__(self) -> None:
         self.subscriptions: dict[Key, Subscription] = {}
         self.epoch = ""
-        self.passed: int | None = None  # every member was handed what is to be told up to here
+        self.begun: int | None = None  # some members may have been handed what is to be told up to here,
+        self.passed: int | None = None  # and all members up to here
         self.resets = 0
         self.lookout = Lookout(self.run)
+        self.writer = Writer(self.run)
         self._keys: tuple[Key, ...] = ()  # of `subscriptions`, for the tail's thread: replaced, never changed
         self._tail: Tail[Delivery] | None = None
         self._ready: asyncio.Future[None] | None = None
@@ -93,10 +97,10 @@ class Hub:
     async def catch_up(self, member: Member, since: str | None) -> CatchUp:
         """Read what a member missed, or share what was read for another.
 
-        Sharing is right only if, when this member joined, the hub had not passed the position that was read: else
-        a batch between the two reached neither.
+        Sharing is right only if, when this member joined, the hub had not begun to hand on what lies past the
+        position that was read: else a batch between the two reached neither.
         """
-        subscription, joined_at = self.subscriptions[member.key], self.passed
+        subscription, joined_at = self.subscriptions[member.key], self.begun
         while True:
             task = subscription.shared.get(since)
             if task is None:
@@ -112,7 +116,7 @@ class Hub:
                 return result
             if subscription.shared.get(since) is task:
                 del subscription.shared[since]
-            joined_at = self.passed  # what is read from now on is later than that
+            joined_at = self.begun  # what is read from now on is later than that
 
     async def _read(self, key: Key, since: str | None) -> CatchUp:
         wait_s = self._next_snapshot.get(key, 0.0) - asyncio.get_running_loop().time()
@@ -143,7 +147,7 @@ class Hub:
         """Nobody listens: stop following. What is waited for has nobody to be told before it."""
         if self._tail is not None:
             self._tail.stop()
-        self._tail, self._ready, self.passed = None, None, None
+        self._tail = self._ready = self.begun = self.passed = None
         self._release(everything=True)
 
     def nudge(self) -> None:
@@ -177,14 +181,17 @@ class Hub:
     def _take(self, loop: asyncio.AbstractEventLoop, tail: Tail[Delivery], delivery: Delivery) -> None:
         """Bring a delivery from the tail's thread into the loop, and wait there until it is done: nothing is read
         ahead of what the loop can hand on."""
-        taken = threading.Event()
+        taken, slices = threading.Event(), self.deliver(delivery)
 
         def take() -> None:
+            more = False
             try:
-                if tail is self._tail:
-                    self.deliver(delivery)
+                more = tail is self._tail and next(slices, True) is None
             finally:
-                taken.set()
+                if more:
+                    loop.call_soon(take)
+                else:
+                    taken.set()
 
         try:
             loop.call_soon_threadsafe(take)
@@ -193,9 +200,9 @@ class Hub:
         while not tail.stopped and not taken.wait(1.0):
             pass
 
-    def deliver(self, delivery: Delivery) -> None:
-        """Hand a batch to every member, then the answers that waited for it."""
-        first, self.passed, self.epoch = self.passed is None, delivery.position, delivery.epoch
+    def deliver(self, delivery: Delivery) -> Iterator[None]:
+        """Hand a batch to every member, then the answers that waited for it. Each step is one turn of the loop."""
+        first, self.begun, self.epoch = self.begun is None, delivery.position, delivery.epoch
         if first:
             if self._ready is not None and not self._ready.done():
                 self._ready.set_result(None)
@@ -203,9 +210,12 @@ class Hub:
             for subscription in tuple(self.subscriptions.values()):
                 self._start_over(subscription, delivery.position)
         else:
-            for key, texts in delivery.texts:
-                if key in self.subscriptions:
-                    self._tell(self.subscriptions[key], delivery.position, texts)
+            for n, _ in enumerate(self._hand(delivery), 1):
+                if n % SLICE == 0:
+                    yield
+        if self.begun is None:  # all have left over it
+            return
+        self.passed = delivery.position
         for subscription in self.subscriptions.values():
             if subscription.shared:
                 subscription.shared = {
@@ -215,41 +225,51 @@ class Hub:
                 }
         self._release(everything=delivery.starts_over)
 
-    def _tell(self, subscription: Subscription, end: int, texts: Texts | None) -> None:
-        if texts is None:
-            self._note_reset(subscription.key)
-            text = reset(subscription.key, "these rows can no longer be derived")
+    def _hand(self, delivery: Delivery) -> Iterator[Member]:
+        for key, texts in delivery.texts:
+            if (subscription := self.subscriptions.get(key)) is None:
+                continue
+            if texts is None:
+                self._note_reset(key)
             for member in tuple(subscription.members):
-                if not member.told:
-                    self._send_to_come_back(member)
-                elif not member.hear(end, text, is_reset=True):
-                    self.leave(member)
-            return
-        for member in subscription.members:
-            if not member.told:
-                for text in texts.plain:
-                    member.hear(end, text)
-            elif texts.told is not None:
-                member.hear(end, texts.told)
+                if member in subscription.members:  # it may have left since the turn before
+                    self._tell(member, delivery.position, texts)
+                    yield member
+
+    def _tell(self, member: Member, end: int, texts: Texts | None) -> None:
+        reason = "these rows can no longer be derived"
+        if texts is None and not member.told:
+            self.send_away(member, reason)
+        elif texts is None:
+            if not member.hear(end, reset(member.key, reason), is_reset=True):
+                self.leave(member)
+        elif not member.told:
+            for text in texts.plain:
+                member.hear(end, text)
+        elif texts.told is not None:
+            member.hear(end, texts.told)
 
     def _start_over(self, subscription: Subscription, end: int) -> None:
         self._note_reset(subscription.key)
-        text = reset(subscription.key, "the journal does not reach back")
+        reason = "the journal does not reach back"
         for member in tuple(subscription.members):
-            if not member.told:
-                self._send_to_come_back(member)
-            elif member.position is None:
-                member.held = [(end, text, True)]  # a catch-up that reaches that far passes it over
+            if member.told and member.position is None:
+                # A catch-up that reaches that far passes it over.
+                member.held = [(end, reset(subscription.key, reason), True)]
             else:
-                member.outbox.hand(text)
-                self.leave(member)
+                self.send_away(member, reason)
 
-    def _send_to_come_back(self, member: Member) -> None:
-        """1.x has no word for a reset; its clients reconnect by themselves. Who has subscribed elsewhere on this
-        socket does not look at what it is told here."""
-        self.leave(member)
-        if not member.outbox.subscribed:
+    def send_away(self, member: Member, reason: str) -> None:
+        """End a membership. Who has subscribed is told to do so again.
+
+        1.x has no word for that; its clients reconnect by themselves. Who has subscribed elsewhere on this socket does
+        not look at what it was told here.
+        """
+        if member.told:
+            member.outbox.hand(reset(member.key, reason))
+        elif not member.outbox.subscribed:
             member.outbox.close(COME_BACK)
+        self.leave(member)  # last: if nobody is left, this lets out the answers that wait
 
     def _note_reset(self, key: Key) -> None:
         """Count a reset, and keep those who read again from doing so all the time."""

@@ -1,13 +1,14 @@
-"""… → sessions → **inbox** → demultiplexer
+"""… → sessions → **inbox** → connection
 
-What one socket sent and is not done yet: one frame after the other, in the order sent.
+What one socket sent and is not done yet: one frame after the other, in the order sent, and no faster than it may.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
+from .limits import Bucket
 from .protocol import BadFrame, Request
 
 WAITING_FRAMES: Final = 1_000  # not yet begun; past it the socket is closed: 4413
@@ -15,10 +16,10 @@ WAITING_CHARACTERS: Final = 4 << 20
 
 
 class Inbox:
-    """`do` does one frame and raises nothing."""
+    """`do` does one frame and raises nothing. Each frame takes one from each of `buckets`."""
 
-    def __init__(self, do: Callable[[Request | BadFrame], Awaitable[None]]) -> None:
-        self._do = do
+    def __init__(self, do: Callable[[Request | BadFrame], Awaitable[None]], buckets: Sequence[Bucket]) -> None:
+        self._do, self._buckets = do, buckets
         self._waiting: deque[tuple[Request | BadFrame, int]] = deque()
         self._characters = 0
         self._worker: asyncio.Task[None] | None = None
@@ -49,8 +50,12 @@ class Inbox:
     async def _work(self) -> None:
         try:
             while self._waiting:
-                request, characters = self._waiting.popleft()
-                self._characters -= characters
-                await self._do(request)
+                now = asyncio.get_running_loop().time()
+                if wait_s := max(bucket.take(now) for bucket in self._buckets):
+                    await asyncio.sleep(wait_s)
+                if self._waiting:  # unless cleared meanwhile
+                    request, characters = self._waiting.popleft()
+                    self._characters -= characters
+                    await self._do(request)
         finally:
             self._worker = None

@@ -15,32 +15,17 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import uuid4
 
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from .capture import sqlite
+from .limits import limit
 from .models import Entry, Mark, Ref, State
 
 POLL_S: Final = 0.010  # PRAGMA data_version costs 5 µs, so looking each 10 ms is 0.05 % of a core
 MARK_EVERY_S: Final = 60
 PRUNE_ROWS: Final = 1_000  # in one transaction, so that no writer waits long for ours
-
-
-def retention_s() -> float:
-    """How long a browser may be away and still catch up: seconds, a day unless CHANNELS_DATABINDING says otherwise."""
-    return float(_setting("retention_s", 86_400))
-
-
-def reset_above() -> int:
-    """More changes of one table in one batch than this: its subscriptions are reset and no image is read."""
-    return int(_setting("reset_above", 10_000))
-
-
-def _setting(name: str, default: float) -> float:
-    value: float = getattr(settings, "CHANNELS_DATABINDING", {}).get(name, default)
-    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +65,9 @@ class Moment:
         """Return the changes of `tables` after `start`, all of them: never cut by a limit."""
         with connection.cursor() as cursor:
             counts = _counts(cursor, start, self.position)
-            unclear = {table for (table, op), rows in counts.items() if op == "reset" or rows > reset_above()} & set(
-                tables
-            )
+            unclear = {
+                table for (table, op), rows in counts.items() if op == "reset" or rows > limit("reset_above")
+            } & set(tables)
             wanted = ({table for table, _ in counts} & set(tables)) - unclear
             changes = {table: list(_changes(cursor, start, self.position, table)) for table in sorted(wanted)}
         return Batch(start, self.position, changes, unclear)
@@ -184,11 +169,11 @@ def mark_and_prune(now: float | None = None) -> int:
         return 0
     with writing() as here:
         Mark.objects.create(at=now, position=here)
-        old = Mark.objects.filter(at__lt=now - retention_s()).order_by("-at").first()
+        old = Mark.objects.filter(at__lt=now - limit("retention_s")).order_by("-at").first()
         if old is not None:
             Mark.objects.filter(at__lt=old.at).delete()
             State.objects.filter(key="floor").update(value=str(old.position))
-    Ref.objects.filter(at__lt=now - 2 * retention_s()).delete()  # longer than any client may come back to ask
+    Ref.objects.filter(at__lt=now - 2 * limit("retention_s")).delete()  # longer than any client may come back to ask
     pruned = 0
     if old is not None:
         while True:

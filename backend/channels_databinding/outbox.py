@@ -71,11 +71,13 @@ class Outbox:
         if self._sending is not None:
             self._sending.cancel()
 
-    def answered(self, ref: str | None) -> None:
-        """Note that the socket has read all that was sent before this ping."""
-        if ref in self._pings:
-            self._answered = max(self._answered, self._pings.pop(ref)[0])
-            self._room.set()
+    def answered(self, ref: str | None) -> bool:
+        """Note that the socket has read all that was sent before this ping. Returns whether it was asked so."""
+        if ref not in self._pings:
+            return False
+        self._answered = max(self._answered, self._pings.pop(ref)[0])
+        self._room.set()
+        return True
 
     async def room(self) -> None:
         """Wait until little enough is on the way for a large frame to follow. Only where the socket is asked."""

@@ -1,4 +1,4 @@
-"""**protocol** → serializers → binding → …
+"""limits → **protocol** → cursor → serializers → …
 
 Frames: their names, how they are written and read, and the closed list of error codes. Pure.
 `docs/protocol.md` has the whole wire.
@@ -12,6 +12,8 @@ from typing import Any, Final, Literal
 
 import orjson
 from django.core.serializers.json import DjangoJSONEncoder
+
+from .limits import limit
 
 Code = Literal[
     "bad_frame",
@@ -37,10 +39,9 @@ FLOODING: Final = 4413
 OUTCOME_UNKNOWN: Final = 1011
 COME_BACK: Final = 1012  # RFC 6455's "service restart", for who has no word for a reset
 
-MAX_FRAME = 1 << 20  # characters of one frame from a browser; past it: `too_large`
-MAX_REF = 64  # characters
-MAX_PARAMS = 1_000  # characters of a subscription's params as JSON
-SAFE_INTEGER = (1 << 53) - 1  # ECMAScript's Number.MAX_SAFE_INTEGER; beyond it integers travel as strings
+MAX_REF: Final = 64  # characters
+MAX_DEPTH: Final = 100  # of objects and lists within a frame; orjson writes 254 and reads 1,024
+SAFE_INTEGER: Final = (1 << 53) - 1  # ECMAScript's Number.MAX_SAFE_INTEGER; beyond it integers travel as strings
 
 
 class Refused(Exception):
@@ -103,14 +104,17 @@ def decode(text: str | None, free: Container[str] = ()) -> Request:
     """Read one frame from a browser. On streams that are `free` a payload needs no action. Raises BadFrame."""
     if text is None:
         raise BadFrame("bad_frame", "Send text frames of JSON; this one was binary.")
-    if len(text) > MAX_FRAME:
-        raise BadFrame("too_large", f"A frame may have {MAX_FRAME:,} characters; this one has {len(text):,}.")
+    if len(text) > limit("frame_characters"):
+        most = limit("frame_characters")
+        raise BadFrame("too_large", f"A frame may have {most:,} characters; this one has {len(text):,}.")
     try:
         frame = orjson.loads(text)
     except ValueError:
         raise BadFrame("bad_frame", "This frame is not JSON.") from None
     if not isinstance(frame, dict):
         raise BadFrame("bad_frame", "A frame is a JSON object.")
+    if text.count("{") + text.count("[") > MAX_DEPTH and _is_deep(frame):
+        raise BadFrame("bad_frame", f"A frame may be {MAX_DEPTH} objects and lists deep.")
     ref = frame.get("ref")
     if ref is not None and not (isinstance(ref, str) and 0 < len(ref) <= MAX_REF):
         raise BadFrame("bad_frame", f"A ref is a string of 1 to {MAX_REF} characters.")
@@ -119,6 +123,14 @@ def decode(text: str | None, free: Container[str] = ()) -> Request:
     except BadFrame as bad:
         bad.ref = ref
         raise
+
+
+def _is_deep(value: object) -> bool:
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        lists = [one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)]
+        level = [one for several in lists for one in several]
+    return bool(level)
 
 
 def _request(frame: dict[str, Any], ref: str | None, free: Container[str]) -> Request:
@@ -139,11 +151,12 @@ def name_params(params: object, stream: str) -> str:
         for value in params.values()
     ):
         identity = orjson.dumps(params, option=orjson.OPT_SORT_KEYS).decode()
-        if len(identity) <= MAX_PARAMS:
+        if len(identity) <= limit("params_characters"):
             return identity
     bad = BadFrame(
         "bad_params",
-        f"params is a flat object of strings, safe integers and booleans, {MAX_PARAMS:,} characters at most.",
+        f"params is a flat object of strings, safe integers and booleans, {limit('params_characters'):,} characters at "
+        "most.",
     )
     bad.stream = stream
     raise bad

@@ -7,6 +7,7 @@ once; it stops nobody else's.
 import logging
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 from django.db import OperationalError, connection
@@ -35,12 +36,13 @@ def rows_now(model: Any, keys: Collection[Any], *links: str) -> dict[Any, Model]
     return found
 
 
-def readable(rows: "QuerySet[Any] | Iterable[Any]") -> Iterable[Any]:
-    """Return the rows that can be read. One with a value its field does not understand is passed over, and logged."""
+def readable(rows: "QuerySet[Any] | Iterable[Any]", most: int | None = None) -> Iterable[Any]:
+    """Return the rows that can be read, `most` of them. One with a value its field does not understand is passed over,
+    and logged."""
     if not isinstance(rows, QuerySet):
-        return rows
+        return islice(rows, most)
     try:
-        return list(rows)
+        return list(rows if most is None or rows.query.is_sliced else rows[:most])
     except Exception as error:
         if _is_the_databases(error):
             raise

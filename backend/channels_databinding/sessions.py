@@ -1,15 +1,18 @@
-"""… → outbox → **sessions** → demultiplexer
+"""… → outbox → **sessions** → inbox → …
 
-Who is on a socket, and whether they still are. Another process's logout sends no signal, so it is looked at.
+Who is on a socket, whether they still are, and how many they are. Another process's logout sends no signal, so it is
+looked at; and so is what somebody may see.
 """
 
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
+from weakref import WeakValueDictionary
 
 from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, get_user_model
@@ -18,17 +21,19 @@ from django.db import DatabaseError
 from django.db.models import Model
 from django.utils.crypto import constant_time_compare
 
-logger = logging.getLogger(__name__)
+from .limits import Bucket, limit
 
-LOOK_S: Final = 5.0  # between two looks; so long a logout elsewhere may take to reach a socket
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Whose writes these are: a user's, else a session's. `session` is the session's key, None without one."""
+    """Whose writes these are: a user's, else a session's. `session` is the session's key, `address` the browser's;
+    None without one."""
 
     user: str | None
     session: str | None
+    address: str | None = None
 
     @property
     def who(self) -> str:
@@ -42,6 +47,7 @@ def identity(scope: Mapping[str, Any]) -> Identity:
     return Identity(
         user=str(user.pk) if user is not None and user.is_authenticated else None,
         session=getattr(session, "session_key", None),
+        address=(scope.get("client") or [None])[0],
     )
 
 
@@ -58,64 +64,91 @@ def current(user: Any) -> Any:
     return now
 
 
-def ended(identities: Collection[Identity]) -> set[Identity]:
-    """Return those who are no longer logged in as who they were: logged out, another password, deactivated."""
-    return {one for one in identities if one.user is not None and one.session and not _goes_on(one)}
-
-
-def _goes_on(one: Identity) -> bool:
+def _goes_on(one: Identity, user: Any) -> bool:
+    """Whether they are still logged in as who they were: not logged out, no other password, not deactivated."""
     data = import_module(settings.SESSION_ENGINE).SessionStore(one.session).load()
-    if data.get(SESSION_KEY) != one.user:
-        return False
-    user = get_user_model()._default_manager.filter(pk=str(one.user)).first()
-    if user is None or not user.is_active:
+    if user is None or not user.is_active or data.get(SESSION_KEY) != one.user:
         return False
     hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
     return any(constant_time_compare(data.get(HASH_SESSION_KEY, ""), one) for one in hashes)
 
 
 class Socket(Protocol):
-    """What is looked after: a demultiplexer."""
+    """What is looked after: a connection."""
 
     identity: Identity
 
     def look(self, now: float) -> None: ...
     def log_out(self) -> None: ...
+    def ask_again(self, asked: dict[Any, Any]) -> Callable[[], None]: ...
 
 
 class Lookout:
-    """Looks now and then at each socket of a process: does it read, and is who is on it still who they were?
+    """Looks now and then at each socket of a process: does it read, is who is on it still who they were, and may they
+    still see what they see?
 
     `run` does blocking work in a thread.
     """
 
-    def __init__(self, run: Callable[..., Awaitable[set[Identity]]]) -> None:
+    def __init__(self, run: Callable[..., Awaitable[Collection[Callable[[], None]]]]) -> None:
         self._run = run
         self._sockets: set[Socket] = set()
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._buckets: WeakValueDictionary[str, Bucket] = WeakValueDictionary()
         self._looking: asyncio.Task[None] | None = None
 
-    def add(self, socket: Socket) -> None:
+    def bucket(self, user: str) -> Bucket:
+        """Return what a user's sockets take their frames from."""
+        return self._buckets.setdefault(user, Bucket(limit("user_frames_per_s")))
+
+    def add(self, socket: Socket) -> bool:
+        """Look after a socket. Returns whether there was room for it: not too many of one user or address."""
         self._sockets.add(socket)
+        self._counts.update(_names(socket.identity))
         if self._looking is None:
             self._looking = asyncio.create_task(self._look())
+        for kind, name in _names(socket.identity):
+            over = self._counts[kind, name] - limit(f"sockets_per_{kind}")
+            if over == 1:
+                logger.warning("%s %s has more sockets than sockets_per_%s: the others are closed.", kind, name, kind)
+            if over > 0:
+                return False
+        return True
 
     def discard(self, socket: Socket) -> None:
         self._sockets.discard(socket)
+        for name in _names(socket.identity):
+            self._counts[name] -= 1
+            if not self._counts[name]:
+                del self._counts[name]
         if not self._sockets and self._looking is not None:
             self._looking.cancel()
             self._looking = None
 
     async def _look(self) -> None:
         while True:
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(limit("look_s"))
             now = time.monotonic()
             for socket in tuple(self._sockets):
                 socket.look(now)
             try:
-                gone = await self._run(ended, {socket.identity for socket in self._sockets})
+                verdicts = await self._run(_look_at, tuple(self._sockets))
             except DatabaseError:
-                logger.warning("Sessions could not be looked at; trying again in %s s.", LOOK_S, exc_info=True)
+                logger.warning("Sessions could not be looked at; trying again.", exc_info=True)
                 continue
-            for socket in tuple(self._sockets):
-                if socket.identity in gone:
-                    socket.log_out()
+            for verdict in verdicts:
+                verdict()
+
+
+def _names(one: Identity) -> list[tuple[str, str]]:
+    return [(kind, name) for kind, name in (("user", one.user), ("address", one.address)) if name is not None]
+
+
+def _look_at(sockets: Collection[Socket]) -> Collection[Callable[[], None]]:
+    """Return what is to be done about them, in the event loop."""
+    identities = {socket.identity for socket in sockets}
+    users = {one.user for one in identities if one.user is not None and one.session}
+    found = {str(pk): user for pk, user in get_user_model()._default_manager.in_bulk(users).items()}
+    ended = {one for one in identities if one.user in users and one.session and not _goes_on(one, found.get(one.user))}
+    asked: dict[Any, Any] = {}
+    return [socket.log_out if socket.identity in ended else socket.ask_again(asked) for socket in sockets]

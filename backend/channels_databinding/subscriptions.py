@@ -16,9 +16,10 @@ from . import cursor, journal
 from .binding import BINDINGS, call, foreign_keys, parts
 from .differ import RowChange, diff
 from .journal import Batch, Moment
+from .limits import limit
 from .outbox import Outbox
 from .past import Unclear
-from .protocol import frame, plain
+from .protocol import Refused, frame, plain
 from .rows import Audience, Binding, readable, row_payload, visible_groups
 
 logger = logging.getLogger(__name__)
@@ -186,10 +187,14 @@ def _part(key: Key, rows: list[Any], first: bool) -> str:
 
 
 def _rows(key: Key) -> Iterator[Any]:
-    """Return the rows of all groups, each once, in the order of `rows_in`. `group_names` has the last word."""
-    seen = set()
+    """Return the rows of all groups, each once, in the order of `rows_in`. `group_names` has the last word.
+    Raises Refused(too_large)."""
+    seen, looked_at, most = set(), 0, int(limit("snapshot_rows"))
     for group in sorted(key.groups):
-        for row in readable(call(key.binding.rows_in, group)):
+        for row in readable(call(key.binding.rows_in, group), most + 1):
+            looked_at += 1
+            if looked_at > most:
+                raise Refused("too_large", f"There are more than {most:,} rows here. Ask for less of them.")
             if row.pk in seen or key.groups.isdisjoint(visible_groups(key.binding, row)):
                 continue
             seen.add(row.pk)

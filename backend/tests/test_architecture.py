@@ -9,6 +9,7 @@ import channels_databinding
 
 PACKAGE = Path(channels_databinding.__file__).parent
 ORDER = [
+    "limits",
     "protocol",
     "cursor",
     "serializers",
@@ -28,8 +29,10 @@ ORDER = [
     "sessions",
     "inbox",
     "subscriptions",
-    "hub",
     "writes",
+    "hub",
+    "membership",
+    "connection",
     "demultiplexer",
     "checks",
     "apps",

@@ -23,7 +23,7 @@ from django.db import transaction
 from django.db.models import F
 from django.test import Client
 
-from channels_databinding import WebsocketBinding, WebsocketBindingWithMembers, sessions
+from channels_databinding import WebsocketBinding, WebsocketBindingWithMembers
 from channels_databinding.binding import BINDINGS
 from example.models import IntegerValue, Liveblog, Post
 from lab.bindings import Lab
@@ -487,8 +487,8 @@ async def test_the_origin_is_checked(transactional_db, settings, origin, accepte
     await communicator.disconnect()
 
 
-async def test_a_socket_is_closed_after_the_logout(visit, monkeypatch):
-    monkeypatch.setattr(sessions, "LOOK_S", 0.01)
+async def test_a_socket_is_closed_after_the_logout(visit, settings):
+    settings.CHANNELS_DATABINDING = {"look_s": 0.01}
     user, browser = await User.objects.acreate_user("ann"), Client()
     await sync_to_async(browser.force_login)(user)
     visitor = await visit(example(), user, session=await sync_to_async(lambda: browser.session)())

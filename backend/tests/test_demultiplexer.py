@@ -290,8 +290,8 @@ def log_in(user):
 
 
 @pytest.mark.parametrize("how", ["logout", "password", "deactivated", "deleted"])
-async def test_who_is_logged_out_elsewhere_is_closed(visit, monkeypatch, how):
-    monkeypatch.setattr("channels_databinding.sessions.LOOK_S", 0)
+async def test_who_is_logged_out_elsewhere_is_closed(visit, settings, how):
+    settings.CHANNELS_DATABINDING = {"look_s": 0}
     alice = await User.objects.acreate(username="alice", password="secret")
     session = await log_in(alice)
     browser = await visit(LiveEdit, alice, session=session)
@@ -306,7 +306,8 @@ async def test_who_is_logged_out_elsewhere_is_closed(visit, monkeypatch, how):
     else:
         await alice.adelete()
 
-    assert await closing(browser) == 4409
+    # Whether the session is found ended first or its user gone, is chance.
+    assert await closing(browser) in ({4409} if how in ("logout", "password") else {4409, 4403})
     assert await stays.hears_nothing()
 
 

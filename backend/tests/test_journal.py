@@ -6,6 +6,7 @@ import pytest
 from django.db import connection, transaction
 
 from channels_databinding import journal
+from channels_databinding.limits import limit
 from channels_databinding.models import Entry, Mark, Ref, State
 from lab.bindings import Lab
 from lab.models import Blog, Thing
@@ -161,8 +162,8 @@ def test_as_many_changes_as_the_limit_are_told(settings):
 def test_ten_thousand_changes_are_the_limit_unless_a_setting_says_otherwise(settings):
     settings.CHANNELS_DATABINDING = {}
 
-    assert journal.reset_above() == 10_000
-    assert journal.retention_s() == DAY
+    assert limit("reset_above") == 10_000
+    assert limit("retention_s") == DAY
 
 
 async def test_a_batch_over_the_limit_resets_its_screens_and_they_end_right(visit, settings):

@@ -8,6 +8,7 @@ from django.db import connection
 from django.db.models import F
 
 from channels_databinding import journal, writes
+from channels_databinding.limits import limit
 from channels_databinding.models import Mark
 from channels_databinding.tail import Tail
 
@@ -39,6 +40,7 @@ class World:
         monkeypatch.setattr(journal, "position", self.around_position(journal.position))
         monkeypatch.setattr(settings, "CHANNELS_DATABINDING", {"reset_above": r.choice([6, 1_000])}, raising=False)
         monkeypatch.setattr("channels_databinding.hub.RESETS_APART_S", 0.0)
+        monkeypatch.setattr("channels_databinding.hub.SLICE", r.choice([1, 128]))
         monkeypatch.setattr("channels_databinding.outbox.PING_FRAMES", 3)
         monkeypatch.setattr("channels_databinding.outbox.ROOM", r.choice([100, 1 << 20]))
         monkeypatch.setattr("channels_databinding.subscriptions.MOST_HELD", r.choice([500, 1 << 20]))
@@ -85,8 +87,8 @@ class World:
                     yield start
             finally:
                 position = self.truth.look()
-                if self.busy:
-                    self.judged.setdefault(self.busy[-1], position)
+                for ref in self.busy[-1] if self.busy else ():
+                    self.judged.setdefault(ref, position)
 
         return writing
 
@@ -167,12 +169,12 @@ class World:
             self.loop.call_soon(job.hand_back)
             return
         process.jobs.remove(job)  # nobody else begins it meanwhile
-        ref = job.args[1].ref if job.work is writes.apply else None
-        self.busy.append(ref)
+        refs = [write.request.ref for write in job.args[0]] if job.work is writes.apply else []
+        self.busy.append(refs)
         job.do()
         self.busy.pop()
         process.jobs.append(job)
-        self.say(f"{process.name} did {job.work.__name__} {ref or ''}: {job.error or job.result}"[:150])
+        self.say(f"{process.name} did {job.work.__name__} {' '.join(refs)}: {job.error or job.result}"[:150])
 
     def connect(self, browser):
         process = self.r.choice(self.processes)
@@ -212,7 +214,7 @@ class World:
 
     def prune(self):
         """A day goes by for the journal, not for the refs."""
-        Mark.objects.update(at=F("at") - journal.retention_s() - 1)
+        Mark.objects.update(at=F("at") - limit("retention_s") - 1)
         self.say("pruned", journal.mark_and_prune())
 
     def remount(self):

@@ -86,7 +86,8 @@ class Process(Hub):
     def __init__(self, name):
         super().__init__()
         self.name, self.jobs = name, []
-        self.taken = {}  # {tail: the batch it has read and the loop has not taken}
+        self.taken = {}  # {tail: the batch it has read and the loop has not handed on}
+        self.slices = {}  # {tail: what is left to hand on of it}
         self.reading, self.read_at = [], None
 
     async def run(self, work, *args):
@@ -95,7 +96,7 @@ class Process(Hub):
         return await job.future
 
     def _take(self, loop, tail, delivery):
-        self.taken[tail] = delivery
+        self.taken[tail], self.slices[tail] = delivery, self.deliver(delivery)
 
     def has_news(self, epoch, position):
         """Whether its tail, if it looked now, would read anything."""
@@ -111,9 +112,9 @@ class Process(Hub):
         self.read_at = tail, tail._epoch, tail._position
 
     def hand_on(self, tail):
-        delivery = self.taken.pop(tail)
-        if tail is self._tail:
-            self.deliver(delivery)
+        """One turn of the loop's work on a batch."""
+        if tail is not self._tail or next(self.slices[tail], True):
+            del self.taken[tail], self.slices[tail]
 
 
 class Socket:

@@ -1,0 +1,209 @@
+"""… → hub → membership → **connection** → demultiplexer
+
+One socket: frames in, frames out, an ack or an error for each `ref`.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any, Final
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+
+from . import protocol
+from .binding import call, call_with
+from .guest import Guest
+from .hub import Hub
+from .inbox import Inbox
+from .limits import Bucket, limit
+from .membership import Membership
+from .outbox import Outbox, Send
+from .protocol import BadFrame, Refused, Request, decode, frame
+from .rows import Binding
+from .sessions import identity
+from .writes import OutcomeUnknown, Write
+
+logger = logging.getLogger(__name__)
+
+WRITES: Final = ("create", "update", "delete")
+
+
+class Connection:
+    """`hooks` is what the project says of this socket: a demultiplexer. `bindings` are those of its `consumers` that
+    bind a model, by stream."""
+
+    def __init__(self, hooks: Any, bindings: Mapping[str, Binding], hub: Hub, send: Send) -> None:
+        self._hooks, self._bindings, self._hub, self._send = hooks, bindings, hub, send
+        self.identity = identity(hooks.scope)
+        self._outbox = Outbox(send)
+        self._membership = Membership(hooks, hub, self._outbox)
+        buckets = [Bucket(limit("frames_per_s"))]
+        if self.identity.user is not None:
+            buckets.append(hub.lookout.bucket(self.identity.user))
+        self._inbox = Inbox(self._do, buckets)
+        self._guests: dict[str, Guest] = {}
+        self._unanswered = 0
+        self._all_answered = asyncio.Event()
+        self._speaks_new = False
+
+    # ---- its life
+
+    async def run(self, receive: Callable[[], Awaitable[Any]]) -> None:
+        await receive()
+        code = 1006
+        try:
+            if await self._open():
+                while (event := await receive())["type"] == "websocket.receive":
+                    self._take(event.get("text"))
+                code = event.get("code", code)
+            self._outbox.drop()
+            await self._inbox.done()  # writes that came before the end are done, as in 1.x
+        finally:
+            self._outbox.drop()
+            self._inbox.stop()
+            self._hub.lookout.discard(self)
+            self._membership.close()
+            await asyncio.gather(*(guest.leave(code) for guest in self._guests.values()))
+            await self._hub.run(call, self._hooks.disconnect, code)
+
+    async def _open(self) -> bool:
+        """Accept this browser and join its groups. Returns whether it may stay."""
+        code = None
+        try:
+            if self._hub.lookout.add(self):
+                await self._hub.run(call_with, self._hooks.connect, self._hooks.scope["url_route"]["kwargs"])
+                await self._membership.open(self._bindings)
+            else:
+                code = protocol.FLOODING
+        except PermissionDenied:
+            code = self._refusal
+        except Http404:
+            code = protocol.NO_SUCH_PLACE
+        await self._send({"type": "websocket.accept"})
+        if code is not None:
+            self._outbox.close(code)
+            return False
+        for stream, consumer in self._hooks.consumers.items():
+            if stream not in self._bindings:
+                self._guests[stream] = Guest(stream, consumer, self._hooks.scope, self._outbox)
+        return True
+
+    @property
+    def _refusal(self) -> int:
+        return protocol.FORBIDDEN if self.identity.user is not None else protocol.LOG_IN
+
+    def _close(self, code: int) -> None:
+        """Close, and do nothing more of what was received: not for somebody else, not out of order, not too much."""
+        self._inbox.clear()
+        self._outbox.close(code)
+
+    # ---- looked at now and then, by the lookout
+
+    def look(self, now: float) -> None:
+        self._outbox.look(now)
+
+    def log_out(self) -> None:
+        self._close(protocol.LOGGED_OUT)
+
+    def ask_again(self, asked: dict[Any, Any]) -> Callable[[], None]:
+        return self._membership.ask_again(self.identity.user, asked, partial(self._close, self._refusal))
+
+    # ---- frames in, one after the other
+
+    def _take(self, text: str | None) -> None:
+        request: Request | BadFrame
+        try:
+            request = decode(text, self._guests)
+        except BadFrame as bad:
+            request = bad
+        else:
+            if request.stream == "" and request.action == "ack" and self._outbox.answered(request.ref):
+                return  # at once: it says that the socket reads
+        if not self._outbox.closed and not self._inbox.put(request, len(text or "")):
+            self._close(protocol.FLOODING)
+
+    async def _do(self, request: Request | BadFrame) -> None:
+        if isinstance(request, BadFrame):
+            self._refuse(request.stream, request.ref, request)
+            return
+        if self._outbox.closed and request.action not in WRITES:
+            return
+        if request.is_new:
+            self._speaks_new = True
+        try:
+            await self._dispatch(request)
+        except Refused as refused:
+            self._refuse(request.stream, request.ref, refused, params=request.params)
+        except OutcomeUnknown:
+            logger.exception("ref %s: the database did not say whether this write was committed", request.ref)
+            self._close(protocol.OUTCOME_UNKNOWN)
+        except Exception:
+            logger.exception("stream %r, ref %s: failed", request.stream, request.ref)
+            failed = Refused("failed", "This could not be done. It was not your fault.")
+            self._refuse(request.stream, request.ref, failed, params=request.params)
+
+    async def _dispatch(self, request: Request) -> None:
+        if request.stream == "":
+            if request.action != "ping":
+                raise Refused("unknown_action", f"The socket itself has no action {request.action!r}.")
+            self._answer(request, {"action": "ack"}, cursor=self._membership.cursor)
+            return
+        if (guest := self._guests.get(request.stream)) is not None:
+            if not guest.take(request.payload):
+                self._close(protocol.FLOODING)
+            self._answer(request, {"action": "ack"})
+            return
+        binding = self._bindings.get(request.stream)
+        if binding is None:
+            raise Refused("unknown_stream", f"There is no stream {request.stream!r} on this socket.")
+        if request.action == "subscribe":
+            await self._barrier()
+            since = request.payload.get("since")
+            since = since if isinstance(since, str) else None
+            cursor = await self._membership.subscribe(request.stream, binding, request.params, since)
+            self._answer(request, {"action": "ack"}, params=request.params, cursor=cursor)
+        elif request.action == "unsubscribe":
+            await self._barrier()
+            self._membership.leave(request.stream, request.params)
+            self._answer(request, {"action": "ack"}, params=request.params)
+        elif request.action in WRITES:
+            await self._write(request, binding)
+        else:
+            raise Refused("unknown_action", f"A stream has no action {request.action!r}.")
+
+    async def _write(self, request: Request, binding: Binding) -> None:
+        bound = binding()
+        bound.user = self._hooks.user
+        answer = await self._hub.writer.do(Write(bound, request, self.identity, self._membership.may_read))
+        self._hub.nudge()
+        if request.ref is None:
+            return
+        self._unanswered += 1
+        self._hub.when_passed(answer.position, lambda: self._settle(request, answer.payload))
+
+    def _settle(self, request: Request, payload: Mapping[str, Any]) -> None:
+        self._unanswered -= 1
+        self._answer(request, payload)
+        if self._unanswered == 0:
+            self._all_answered.set()
+
+    async def _barrier(self) -> None:
+        """Wait until all earlier frames of this socket are answered."""
+        while self._unanswered:
+            self._all_answered.clear()
+            await self._all_answered.wait()
+
+    # ---- frames out
+
+    def _answer(
+        self, request: Request, payload: Mapping[str, Any], *, params: str = "", cursor: str | None = None
+    ) -> None:
+        if request.ref is not None:
+            self._outbox.hand(frame(request.stream, payload, params=params, ref=request.ref, cursor=cursor))
+
+    def _refuse(self, stream: str, ref: str | None, refused: Refused, *, params: str = "") -> None:
+        """Answer with an error: by its ref, or for a frame that cannot be read to who has used a new word."""
+        if ref is not None or (isinstance(refused, BadFrame) and self._speaks_new):
+            self._outbox.hand(frame(stream, refused.payload, params=params, ref=ref))

@@ -1,0 +1,48 @@
+"""**limits** → protocol → cursor → …
+
+What a project may set in `CHANNELS_DATABINDING`, and what holds where it does not. Each bound has a consequence, told
+beside it; `docs/security.md` has them all.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from django.conf import settings
+
+DEFAULTS: Final[Mapping[str, float]] = {
+    "frame_characters": 1 << 20,  # of one frame from a browser; past it: `too_large`
+    "params_characters": 1_000,  # of a subscription's params as JSON; past it: `bad_params`
+    "subscriptions": 100,  # of one socket; past it: `too_large`
+    "snapshot_rows": 10_000,  # of one subscription; past it: `too_large`
+    # From one socket, and from all of one user's. Past it they are done more slowly; who sends on is closed: 4413.
+    "frames_per_s": 100,
+    "user_frames_per_s": 300,
+    # Of one user, and from one address, in one server process. Past it: 4413.
+    "sockets_per_user": 100,
+    "sockets_per_address": 1_000,
+    "look_s": 5,  # between two looks at who is on a socket and what they may see: so long may a lost right still show
+    "retention_s": 86_400,  # how long a browser may be away and still catch up; past it: a snapshot
+    "reset_above": 10_000,  # changes of one table in one batch; past it: its subscriptions read again
+}
+
+
+def limit(name: str) -> float:
+    """Return what the project set, or the default."""
+    value: float = getattr(settings, "CHANNELS_DATABINDING", {}).get(name, DEFAULTS[name])
+    return value
+
+
+class Bucket:
+    """Lets so many a second through, and after a quiet second as many at once.
+
+    Source: the virtual scheduling algorithm (GCRA) of ITU-T I.371.
+    """
+
+    def __init__(self, per_s: float) -> None:
+        self._apart_s = 1 / per_s
+        self._next_at = float("-inf")
+
+    def take(self, now: float) -> float:
+        """Take one. Returns the seconds until it is there."""
+        self._next_at = max(self._next_at, now - 1) + self._apart_s
+        return max(0.0, self._next_at - now)

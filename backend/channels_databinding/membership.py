@@ -1,0 +1,163 @@
+"""… → hub → **membership** → connection → demultiplexer
+
+What one socket sees: its places in subscriptions, how they are come by, and how they are lost.
+"""
+
+import inspect
+import logging
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Final
+
+from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
+from django.db import DatabaseError
+from django.db.models import Model
+from django.http import Http404
+
+from . import cursor
+from .binding import as_groups, call, call_with
+from .hub import Hub
+from .limits import limit
+from .outbox import Outbox
+from .protocol import Refused, read_params
+from .rows import Audience, Binding, visible_groups
+from .sessions import current
+from .subscriptions import Key, Member
+
+logger = logging.getLogger(__name__)
+
+REFUSALS: Final = (PermissionDenied, Http404, ObjectDoesNotExist)  # what a hook raises to say no
+
+
+def connection_groups(hooks: Any) -> Audience:
+    """Return the groups of a socket that asks for no others."""
+    return as_groups(call_with(hooks.connection_groups, hooks.scope["url_route"]["kwargs"]))
+
+
+def subscription_groups(binding: Binding, user: Any, params: str) -> Audience:
+    """Return the groups a user has in a subscription with params. Raises one of REFUSALS, or Refused(bad_params)."""
+    bound, asked = binding(), read_params(params)
+    bound.user = current(user)
+    try:
+        inspect.signature(bound.subscription_groups).bind(bound.user, **asked)
+    except TypeError as error:
+        raise Refused("bad_params", f"This stream does not take these params: {error}.") from None
+    return as_groups(call(bound.subscription_groups, bound.user, **asked))
+
+
+class Membership:
+    """`hooks` is what the project says of this socket: a demultiplexer."""
+
+    def __init__(self, hooks: Any, hub: Hub, outbox: Outbox) -> None:
+        self._hooks, self._hub, self._outbox = hooks, hub, outbox
+        self._groups: Audience = frozenset()
+        self._members: dict[tuple[str, str], Member] = {}  # by stream and params
+
+    async def open(self, bindings: Mapping[str, Binding]) -> None:
+        """Join what this socket hears without asking. Raises what the hook raises."""
+        self._groups = await self._hub.run(connection_groups, self._hooks)
+        if self._groups:
+            for stream, binding in bindings.items():
+                member = await self._join(stream, Key(binding, "", self._groups), told=False)
+                member.go_live(self._hub.passed or 0)
+
+    async def subscribe(self, stream: str, binding: Binding, params: str, since: str | None) -> str:
+        """Join, tell what was missed since a cursor, and go live. Returns the cursor from there. Raises Refused."""
+        self._outbox.subscribed = True
+        self.leave(stream, params)  # whatever comes of it, the earlier one is over
+        if sum(member.told for member in self._members.values()) >= limit("subscriptions"):
+            raise Refused("too_large", f"A socket may have {limit('subscriptions'):,} subscriptions.")
+        groups = self._groups
+        if params:
+            try:
+                groups = await self._hub.run(subscription_groups, binding, self._hooks.user, params)
+            except REFUSALS as error:
+                raise Refused("forbidden", str(error) or "You may not see this.") from None
+        member = await self._join(stream, Key(binding, params, groups), told=True)
+        try:
+            return await self._catch_up(member, since)
+        except BaseException:
+            self.leave(stream, params)
+            raise
+
+    async def _catch_up(self, member: Member, since: str | None) -> str:
+        missed = None
+        while missed is None or missed.epoch != self._hub.epoch:  # another database was put in place meanwhile
+            missed = await self._hub.catch_up(member, since)
+            for text in missed.frames:
+                await self._outbox.room()
+                self._outbox.hand(text)
+            await self._outbox.room()  # for what was held, and the answer
+        reached, stays = member.go_live(missed.position)
+        if not stays:
+            self._hub.leave(member)
+        return cursor.seal(missed.epoch, reached, [member.key.fingerprint])
+
+    async def _join(self, stream: str, key: Key, *, told: bool) -> Member:
+        self._members[stream, key.params] = member = await self._hub.join(key, self._outbox, told=told)
+        return member
+
+    def leave(self, stream: str, params: str) -> None:
+        if (member := self._members.pop((stream, params), None)) is not None:
+            self._hub.leave(member)
+
+    def close(self) -> None:
+        for member in self._members.values():
+            self._hub.leave(member)
+
+    @property
+    def cursor(self) -> str | None:
+        """A cursor good for every live subscription of this socket, None without one."""
+        live = [m.key.fingerprint for m in self._members.values() if m.told and self._hub.is_live(m)]
+        return cursor.seal(self._hub.epoch, self._hub.passed, live) if live else None
+
+    def may_read(self, row: Model) -> bool:
+        """Whether this socket is shown the row. Called in a thread, where `_members` may change meanwhile."""
+        return any(
+            isinstance(row, member.key.binding.model)
+            and not member.key.groups.isdisjoint(visible_groups(member.key.binding, row))
+            for member in tuple(self._members.values())
+        )
+
+    def ask_again(
+        self, who: str | None, asked: dict[Any, Audience | str], refuse: Callable[[], None]
+    ) -> Callable[[], None]:
+        """Ask for its groups again, in a thread. Returns what is to be done then, in the event loop.
+
+        `asked` keeps what other sockets of the same user were answered: groups, or why there are none. `refuse` closes
+        a socket that may not be here any more.
+        """
+        found: dict[Member, str] = {}
+        for member in tuple(self._members.values()):
+            binding, params = member.key.binding, member.key.params
+            question = (binding, who, params) if params else (self, None, "")
+            if question not in asked:
+                asked[question] = self._answer(binding, who, params)
+            if (answer := asked[question]) != member.key.groups:
+                found[member] = answer if isinstance(answer, str) else "what you may see has changed"
+        return partial(self._lose, found, refuse)
+
+    def _answer(self, binding: Binding, who: str | None, params: str) -> Audience | str:
+        try:
+            if params:
+                return subscription_groups(binding, self._hooks.user, params)
+            if who is None:
+                return self._groups  # nobody's rights do not change
+            self._hooks.user = self._hooks.scope["user"] = current(self._hooks.user)
+            return connection_groups(self._hooks)
+        except REFUSALS:
+            return "forbidden"
+        except DatabaseError:
+            raise
+        except Exception:
+            logger.exception("%s: the groups of a socket could not be asked for again", binding.__name__)
+            return "what you may see could not be found out"
+
+    def _lose(self, found: Mapping[Member, str], refuse: Callable[[], None]) -> None:
+        for member, reason in found.items():
+            if not self._hub.is_live(member):
+                continue  # it is asking just now
+            if reason == "forbidden" and not member.key.params:
+                refuse()
+            else:
+                self._hub.send_away(member, reason)
