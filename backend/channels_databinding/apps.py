@@ -2,7 +2,7 @@
 
 from django.apps import AppConfig
 from django.core.exceptions import ImproperlyConfigured
-from django.db.models.signals import post_migrate, pre_migrate
+from django.db.models.signals import m2m_changed, post_delete, post_migrate, post_save, pre_migrate
 from django.utils.module_loading import autodiscover_modules
 
 
@@ -15,6 +15,7 @@ class DatabindingConfig(AppConfig):
         from . import checks  # noqa: F401  (registers itself)
         from .binding import BINDINGS
         from .capture import install
+        from .tail import hurry
 
         autodiscover_modules("bindings")
         for binding in BINDINGS:
@@ -25,5 +26,7 @@ class DatabindingConfig(AppConfig):
                     f'{binding.__name__} has model = "{binding.model}", and there is no such model. '
                     'Write it as "app_label.Model".'
                 ) from error
+        for signal in (post_save, post_delete, m2m_changed):
+            signal.connect(hurry)
         pre_migrate.connect(install.pre_migrate)
         post_migrate.connect(install.post_migrate, sender=self)

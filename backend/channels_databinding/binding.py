@@ -7,19 +7,21 @@ import inspect
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from asgiref.sync import async_to_sync
 from django.apps import apps
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, ValidationError
-from django.db import DatabaseError, IntegrityError
+from django.db import DatabaseError, DataError, IntegrityError
 from django.db.models import ForeignKey, ManyToManyField, Model, ProtectedError, QuerySet, RestrictedError
 from django.http import Http404
 
 from . import serializers
-from .protocol import Refused, plain
+from .protocol import Refused, plain, quote
 
 logger = logging.getLogger(__name__)
+
+MESSAGE: Final = 500  # characters of what validation says: some messages quote the value
 
 BINDINGS: list[type["WebsocketBinding"]] = []  # every binding with a model, in the order of declaration
 
@@ -35,7 +37,7 @@ def foreign_keys(model: type[Model]) -> "list[ForeignKey[Any, Any]]":
     return [field for field in keys if field.target_field.primary_key]
 
 
-def call(hook: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+def call(hook: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     """Run a hook and return its result. `async def` is awaited, on this thread's database connection."""
     result = hook(*args, **kwargs)
     if not inspect.isawaitable(result):
@@ -191,8 +193,12 @@ class WebsocketBinding:
             return self._perform(payload, may_read)
         except ValidationError as error:
             raise _invalid(error) from None
-        except (IntegrityError, ProtectedError, RestrictedError) as error:
-            raise Refused("invalid", f"The database refused this: {error.args[0]}.") from error
+        except (ProtectedError, RestrictedError):
+            raise Refused("invalid", "Other rows still need this one.") from None
+        except (IntegrityError, DataError, OverflowError) as error:
+            # In our words: the database's would name tables and columns, and values of other rows.
+            logger.info("%s: the database refused a write: %s", type(self).__name__, error)
+            raise Refused("invalid", "The database does not take this.") from None
         except PermissionDenied as error:
             raise Refused("forbidden", str(error) or "You may not do this.") from None
         except (ObjectDoesNotExist, Http404):
@@ -201,7 +207,7 @@ class WebsocketBinding:
     def _perform(self, payload: Mapping[str, Any], may_read: Callable[[Model], bool]) -> Any:
         self.action, self.pk, self.data = action, pk, data = self.deserialize(payload)
         if action not in ("create", "update", "delete"):
-            raise Refused("unknown_action", f"A row has no action {action!r}.")
+            raise Refused("unknown_action", f"A row has no action {quote(action)}.")
         self.pk = pk = None if action == "create" else self._read_pk(pk)
         if action != "delete" and not isinstance(data, dict):
             raise Refused("bad_frame", f'To {action}, send "data", an object.')
@@ -299,5 +305,6 @@ def as_groups(names: "Iterable[str] | str | None") -> frozenset[str]:
 
 def _invalid(error: ValidationError) -> Refused:
     messages = error.message_dict if hasattr(error, "error_dict") else {"__all__": error.messages}
+    messages = {name: [message[:MESSAGE] for message in several] for name, several in messages.items()}
     first = next((message for several in messages.values() for message in several), "Not valid.")
     return Refused("invalid", first, fields=messages)

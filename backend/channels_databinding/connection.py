@@ -20,8 +20,8 @@ from .inbox import Inbox
 from .limits import Bucket, limit
 from .membership import Membership
 from .outbox import Outbox, Send
-from .protocol import BadFrame, Refused, Request, decode, frame
-from .rows import Binding
+from .protocol import BadFrame, Refused, Request, decode, frame, quote
+from .rows import Binding, complain
 from .sessions import identity
 from .writes import OutcomeUnknown, Write
 
@@ -139,15 +139,16 @@ class Connection:
         except OutcomeUnknown:
             logger.exception("ref %s: the database did not say whether this write was committed", request.ref)
             self._close(protocol.OUTCOME_UNKNOWN)
-        except Exception:
-            logger.exception("stream %r, ref %s: failed", request.stream, request.ref)
+        except Exception as error:
+            complain(self._bindings.get(request.stream), f"a {request.action}", "what a browser asked for", error)
+            logger.warning("stream %r, ref %s: failed: %r", request.stream, request.ref, error)
             failed = Refused("failed", "This could not be done. It was not your fault.")
             self._refuse(request.stream, request.ref, failed, params=request.params)
 
     async def _dispatch(self, request: Request) -> None:
         if request.stream == "":
             if request.action != "ping":
-                raise Refused("unknown_action", f"The socket itself has no action {request.action!r}.")
+                raise Refused("unknown_action", f"The socket itself has no action {quote(request.action)}.")
             self._answer(request, {"action": "ack"}, cursor=self._membership.cursor)
             return
         if (guest := self._guests.get(request.stream)) is not None:
@@ -157,7 +158,7 @@ class Connection:
             return
         binding = self._bindings.get(request.stream)
         if binding is None:
-            raise Refused("unknown_stream", f"There is no stream {request.stream!r} on this socket.")
+            raise Refused("unknown_stream", f"There is no stream {quote(request.stream)} on this socket.")
         if request.action == "subscribe":
             await self._barrier()
             since = request.payload.get("since")
@@ -171,13 +172,12 @@ class Connection:
         elif request.action in WRITES:
             await self._write(request, binding)
         else:
-            raise Refused("unknown_action", f"A stream has no action {request.action!r}.")
+            raise Refused("unknown_action", f"A stream has no action {quote(request.action)}.")
 
     async def _write(self, request: Request, binding: Binding) -> None:
         bound = binding()
         bound.user = self._hooks.user
         answer = await self._hub.writer.do(Write(bound, request, self.identity, self._membership.may_read))
-        self._hub.nudge()
         if request.ref is None:
             return
         self._unanswered += 1

@@ -88,6 +88,9 @@ class WebsocketDemultiplexer(AsyncConsumer):
 
     async def __call__(self, scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Send) -> None:
         # Not AsyncConsumer's own loop: it hops to a thread for each frame (69 µs) and keeps a task for the layer.
+        # And past Channels' session middleware, which looks at the session for each frame that leaves (4 µs), and does
+        # something only for HTTP.
+        send = getattr(getattr(send, "__self__", None), "real_send", send)
         self._enter(scope)
         await Connection(self, self._bindings(), self._own_hub or Hub.current(), send).run(receive)
 

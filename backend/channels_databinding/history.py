@@ -31,7 +31,7 @@ class History:
             try:
                 self.changes[convert(model._meta.pk, change.pk)].append(change)
             except Exception as error:
-                complain(model, str(change.pk), "its primary key", error)
+                complain(model, f"row {change.pk}", "its primary key", error)
 
     def find(self, keys: Iterable[Any], *links: str) -> None:
         self.now |= rows_now(self.model, set(keys) - {None}, *links)

@@ -150,11 +150,6 @@ class Hub:
         self._tail = self._ready = self.begun = self.passed = None
         self._release(everything=True)
 
-    def nudge(self) -> None:
-        """Something was committed by this process: look at once."""
-        if self._tail is not None:
-            self._tail.nudge()
-
     def when_passed(self, position: int, then: Callable[[], None]) -> None:
         """Call `then` once every member was handed what is to be told up to `position`."""
         if self.passed is None or position <= self.passed:
@@ -240,14 +235,11 @@ class Hub:
         reason = "these rows can no longer be derived"
         if texts is None and not member.told:
             self.send_away(member, reason)
-        elif texts is None:
-            if not member.hear(end, reset(member.key, reason), is_reset=True):
-                self.leave(member)
-        elif not member.told:
-            for text in texts.plain:
+        elif texts is None and not member.hear(end, reset(member.key, reason), is_reset=True):
+            self.leave(member)
+        elif texts is not None:
+            for text in texts.told if member.told else texts.plain:
                 member.hear(end, text)
-        elif texts.told is not None:
-            member.hear(end, texts.told)
 
     def _start_over(self, subscription: Subscription, end: int) -> None:
         self._note_reset(subscription.key)

@@ -10,14 +10,18 @@ from typing import Final
 from django.conf import settings
 
 DEFAULTS: Final[Mapping[str, float]] = {
-    "frame_characters": 1 << 20,  # of one frame from a browser; past it: `too_large`
+    # Of one frame from a browser; past it: `too_large`. As UTF-8 at most 1 MiB, where daphne cuts a connection.
+    "frame_characters": 1 << 18,
     "params_characters": 1_000,  # of a subscription's params as JSON; past it: `bad_params`
     "subscriptions": 100,  # of one socket; past it: `too_large`
     "snapshot_rows": 10_000,  # of one subscription; past it: `too_large`
+    # Of a row as JSON; past it, it is left out and logged. daphne sends no frame of more than 1 MiB.
+    "row_bytes": 700_000,
     # From one socket, and from all of one user's. Past it they are done more slowly; who sends on is closed: 4413.
     "frames_per_s": 100,
     "user_frames_per_s": 300,
-    # Of one user, and from one address, in one server process. Past it: 4413.
+    # Of one user, and from one address, in one server process. Past it: 4413. Private addresses are not counted: they
+    # are proxies.
     "sockets_per_user": 100,
     "sockets_per_address": 1_000,
     "look_s": 5,  # between two looks at who is on a socket and what they may see: so long may a lost right still show

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
-from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
+from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, ValidationError
 from django.db import DatabaseError
 from django.db.models import Model
 from django.http import Http404
@@ -20,7 +20,7 @@ from .hub import Hub
 from .limits import limit
 from .outbox import Outbox
 from .protocol import Refused, read_params
-from .rows import Audience, Binding, visible_groups
+from .rows import Audience, Binding, complain, visible_groups
 from .sessions import current
 from .subscriptions import Key, Member
 
@@ -38,11 +38,17 @@ def subscription_groups(binding: Binding, user: Any, params: str) -> Audience:
     """Return the groups a user has in a subscription with params. Raises one of REFUSALS, or Refused(bad_params)."""
     bound, asked = binding(), read_params(params)
     bound.user = current(user)
+    signature = inspect.signature(bound.subscription_groups)
     try:
-        inspect.signature(bound.subscription_groups).bind(bound.user, **asked)
-    except TypeError as error:
-        raise Refused("bad_params", f"This stream does not take these params: {error}.") from None
-    return as_groups(call(bound.subscription_groups, bound.user, **asked))
+        signature.bind(bound.user, **asked)
+    except TypeError:
+        _, *names = signature.parameters
+        raise Refused("bad_params", f"This stream takes the params: {', '.join(names) or 'none'}.") from None
+    try:
+        return as_groups(call(bound.subscription_groups, bound.user, **asked))
+    except (TypeError, ValueError, OverflowError, ValidationError) as error:  # what the ORM says to "abc" for a number
+        complain(binding, "a subscribe", "subscription_groups", error)
+        raise Refused("bad_params", "This stream cannot make anything of these params.") from None
 
 
 class Membership:
@@ -67,12 +73,13 @@ class Membership:
         self.leave(stream, params)  # whatever comes of it, the earlier one is over
         if sum(member.told for member in self._members.values()) >= limit("subscriptions"):
             raise Refused("too_large", f"A socket may have {limit('subscriptions'):,} subscriptions.")
-        groups = self._groups
-        if params:
-            try:
+        try:
+            if params:
                 groups = await self._hub.run(subscription_groups, binding, self._hooks.user, params)
-            except REFUSALS as error:
-                raise Refused("forbidden", str(error) or "You may not see this.") from None
+            else:
+                groups = await self._hub.run(self._groups_now)
+        except REFUSALS as error:
+            raise Refused("forbidden", str(error) or "You may not see this.") from None
         member = await self._join(stream, Key(binding, params, groups), told=True)
         try:
             return await self._catch_up(member, since)
@@ -141,17 +148,18 @@ class Membership:
         try:
             if params:
                 return subscription_groups(binding, self._hooks.user, params)
-            if who is None:
-                return self._groups  # nobody's rights do not change
-            self._hooks.user = self._hooks.scope["user"] = current(self._hooks.user)
-            return connection_groups(self._hooks)
-        except REFUSALS:
+            return self._groups if who is None else self._groups_now()  # nobody's rights do not change
+        except (*REFUSALS, Refused):
             return "forbidden"
         except DatabaseError:
             raise
         except Exception:
             logger.exception("%s: the groups of a socket could not be asked for again", binding.__name__)
             return "what you may see could not be found out"
+
+    def _groups_now(self) -> Audience:
+        self._hooks.user = self._hooks.scope["user"] = current(self._hooks.user)
+        return connection_groups(self._hooks)
 
     def _lose(self, found: Mapping[Member, str], refuse: Callable[[], None]) -> None:
         for member, reason in found.items():

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Generator
 from functools import partial
 from typing import Any, Final
 
-from .protocol import TOO_SLOW, frame
+from .protocol import CANNOT_SEND, TOO_SLOW, frame
 
 logger = logging.getLogger(__name__)
 
@@ -115,9 +115,8 @@ class Outbox:
         except StopIteration:
             self._taken()
             return
-        except Exception as error:  # the socket is gone; its disconnect is on the way
-            logger.debug("a frame could not be sent: %r", error)
-            self.closed = True
+        except Exception as error:
+            self._fail(error)
             return
         self._sending = asyncio.ensure_future(self._finish(sending, waits_for))
 
@@ -126,17 +125,23 @@ class Outbox:
             self._answered = self._sent
 
     async def _finish(self, sending: Generator[Any, Any, None], waits_for: Any) -> None:
+        failed = None
         try:
             await _resume(sending, waits_for)
             while self._queue:
                 await self._send(self._queue.popleft())
             self._taken()
         except Exception as error:
-            logger.debug("a frame could not be sent: %r", error)
-            self.closed = True
-            self._queue.clear()
+            failed = error
         finally:
             self._sending = None
+        if failed is not None:
+            self._fail(failed)
+
+    def _fail(self, error: Exception) -> None:
+        """Most likely the socket is gone, and its disconnect on the way. If not, let it end: it cannot be told."""
+        logger.info("a frame could not be sent: %r", error)
+        self.close(CANNOT_SEND)
 
 
 @types.coroutine

@@ -74,7 +74,7 @@ class Past:
         except Followed:
             raise
         except Exception as error:
-            complain(self.binding, str(row.pk), "group_names of the row as it was", error)
+            complain(self.binding, f"row {row.pk}", "group_names of the row as it was", error)
             raise Unclear("group_names could not be asked of a row as it was") from error
 
     def farewell(self, key: Any) -> Mapping[str, Any] | None:
@@ -85,7 +85,7 @@ class Past:
         except Followed:
             raise
         except Exception as error:
-            complain(self.binding, str(key), "serialize of the row as it was", error)
+            complain(self.binding, f"row {key}", "serialize of the row as it was", error)
             return None
 
     def _ask(self, name: str, hook: Callable[[Any], T], row: Model | None) -> T:

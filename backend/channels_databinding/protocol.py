@@ -37,10 +37,12 @@ TOO_SLOW: Final = 4408
 LOGGED_OUT: Final = 4409
 FLOODING: Final = 4413
 OUTCOME_UNKNOWN: Final = 1011
+CANNOT_SEND: Final = 1011
 COME_BACK: Final = 1012  # RFC 6455's "service restart", for who has no word for a reset
 
 MAX_REF: Final = 64  # characters
 MAX_DEPTH: Final = 100  # of objects and lists within a frame; orjson writes 254 and reads 1,024
+QUOTED: Final = 100  # characters of what somebody sent, when it is told back to them
 SAFE_INTEGER: Final = (1 << 53) - 1  # ECMAScript's Number.MAX_SAFE_INTEGER; beyond it integers travel as strings
 
 
@@ -162,6 +164,11 @@ def name_params(params: object, stream: str) -> str:
     raise bad
 
 
+def quote(text: object) -> str:
+    """Return what somebody sent, to be told back to them: the beginning will do."""
+    return repr(text if not isinstance(text, str) or len(text) <= QUOTED else f"{text[:QUOTED]}…")[: 2 * QUOTED]
+
+
 def read_params(identity: str) -> dict[str, Any]:
     """Return the params of a subscription from its name."""
     params: dict[str, Any] = orjson.loads(identity) if identity else {}
@@ -204,11 +211,6 @@ def encode(value: object) -> bytes:
         return orjson.dumps(value, default=_default, option=_OPTIONS)
     except TypeError:  # an integer past 53 bits, or half a surrogate pair: rare, so only then the slow way
         return orjson.dumps(_tamed(value), default=_default, option=_OPTIONS)
-
-
-def encoded(value: object) -> orjson.Fragment:
-    """Write `value` once, to be set into any number of frames."""
-    return orjson.Fragment(encode(value))
 
 
 def plain(value: object) -> Any:

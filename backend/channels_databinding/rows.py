@@ -8,13 +8,15 @@ import logging
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping
 from itertools import islice
-from typing import Any
+from typing import Any, Final
 
+import orjson
 from django.db import OperationalError, connection
 from django.db.models import BooleanField, Model, QuerySet
 
 from .binding import WebsocketBinding, call
-from .protocol import encoded
+from .limits import limit
+from .protocol import encode
 from .serializers import ColumnField, value_of
 
 logger = logging.getLogger(__name__)
@@ -22,7 +24,7 @@ logger = logging.getLogger(__name__)
 Audience = frozenset[str]
 Binding = type[WebsocketBinding]
 
-ROWS_A_QUERY = 500  # SQLite took 999 variables a statement until 3.32
+ROWS_A_QUERY: Final = 500  # SQLite took 999 variables a statement until 3.32
 
 
 def rows_now(model: Any, keys: Collection[Any], *links: str) -> dict[Any, Model]:
@@ -60,7 +62,7 @@ def _readable(rows: "QuerySet[Any]", start: int, stop: int) -> list[Any]:
         if stop - start > 1:
             middle = (start + stop) // 2
             return _readable(rows, start, middle) + _readable(rows, middle, stop)
-        complain(rows.model, f"number {start}", "reading", error)
+        complain(rows.model, f"row number {start}", "reading", error)
         return []
 
 
@@ -74,7 +76,7 @@ def visible_groups(binding: Binding, row: Model) -> Audience:
     try:
         return binding.groups_of(row)
     except Exception as error:
-        complain(binding, str(row.pk), "group_names", error)
+        complain(binding, f"row {row.pk}", "group_names", error)
         return frozenset()
 
 
@@ -84,13 +86,15 @@ def row_payload(binding: Binding, row: Model, action: str) -> Mapping[str, Any] 
     try:
         return written(binding, row, action)
     except Exception as error:
-        complain(binding, str(row.pk), "serialize", error)
+        complain(binding, f"row {row.pk}", "serialize", error)
         return None
 
 
 def written(binding: Binding, row: Model, action: str) -> Mapping[str, Any]:
-    payload: Mapping[str, Any] = call(binding().serialize, row, action)
-    return {name: encoded(value) for name, value in payload.items()}
+    payload = {name: encode(value) for name, value in call(binding().serialize, row, action).items()}
+    if (size := sum(map(len, payload.values()))) > limit("row_bytes"):
+        raise ValueError(f"it has {size:,} bytes as JSON, and row_bytes are {limit('row_bytes'):,}")
+    return {name: orjson.Fragment(value) for name, value in payload.items()}
 
 
 def key_alone(model: Any, key: Any) -> Mapping[str, Any]:
@@ -110,13 +114,13 @@ def convert(field: ColumnField, value: Any) -> Any:
     return value
 
 
-def complain(about: Any, pk: str, what: str, error: Exception) -> None:
-    """Log a row that cannot be told, once: not again at each change."""
-    key = (about, pk, what, type(error))
+def complain(about: Any, which: str, what: str, error: Exception) -> None:
+    """Log what fails for one and stops nobody else, once: not again at each change or question."""
+    key = (about, which, what, type(error))
     if key not in _complaints:
         _complaints.append(key)
         name = getattr(about, "__name__", about)
-        logger.error("%s, row %s: %s failed. Clients go on without it.", name, pk, what, exc_info=error)
+        logger.error("%s, %s: %s failed. Everybody else goes on.", name, which, what, exc_info=error)
 
 
 _complaints: deque[tuple[Any, ...]] = deque(maxlen=1_000)  # a fault not seen for a while is logged again

@@ -6,6 +6,7 @@ Row ⇄ JSON, as Django's own serializers write and read it. The whitelist of a 
 from base64 import b64decode
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from math import isfinite
 from typing import Any, TypeAlias
 
 from django.core.exceptions import ValidationError
@@ -95,6 +96,8 @@ def _read(field: ColumnField, value: Any) -> Any:
     if isinstance(value, float) and isinstance(field, IntegerField) and not value.is_integer():
         raise ValidationError("Enter a whole number.", code="invalid")
     value = field.to_python(value)
+    if isinstance(value, float) and not isfinite(value):
+        raise ValidationError("Enter a number.", code="invalid")
     return from_current_timezone(value) if isinstance(value, datetime) else value
 
 

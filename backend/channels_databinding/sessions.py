@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from ipaddress import ip_address
 from typing import Any, Protocol
 from weakref import WeakValueDictionary
 
@@ -141,7 +142,16 @@ class Lookout:
 
 
 def _names(one: Identity) -> list[tuple[str, str]]:
-    return [(kind, name) for kind, name in (("user", one.user), ("address", one.address)) if name is not None]
+    """Return under what a socket is counted. Not under the address of a proxy: that is everybody's."""
+    names = [("user", one.user)] if one.user is not None else []
+    return [*names, ("address", one.address)] if one.address is not None and _is_public(one.address) else names
+
+
+def _is_public(address: str) -> bool:
+    try:
+        return ip_address(address).is_global
+    except ValueError:  # a name, or a path
+        return False
 
 
 def _look_at(sockets: Collection[Socket]) -> Collection[Callable[[], None]]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import orjson
 from django.db import DatabaseError
 
 from . import cursor, journal
@@ -19,12 +20,12 @@ from .journal import Batch, Moment
 from .limits import limit
 from .outbox import Outbox
 from .past import Unclear
-from .protocol import Refused, frame, plain
+from .protocol import Refused, encode, frame, plain
 from .rows import Audience, Binding, readable, row_payload, visible_groups
 
 logger = logging.getLogger(__name__)
 
-PART_ROWS: Final = 200  # of a snapshot, in one frame
+PART_BYTES: Final = 256 << 10  # of rows, in one frame; what is longer goes in parts
 MOST_HELD: Final = 4 << 20  # characters, for a member that catches up; past it: it is reset when it has
 
 
@@ -44,9 +45,10 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """One batch as its frames. `told` for who has subscribed: one frame. `plain` for who has not: 1.x frames."""
+    """One batch as its frames. `told` for who has subscribed: one frame, or parts of which the last has the cursor.
+    `plain` for who has not: 1.x frames."""
 
-    told: str | None = None
+    told: tuple[str, ...] = ()
     plain: tuple[str, ...] = ()
 
 
@@ -121,11 +123,25 @@ def texts(key: Key, changes: list[RowChange], epoch: str, end: object) -> Texts:
     plain = tuple(frame(stream, change.payload) for change in entitled)
     if len(changes) == 1:
         only = changes[0]
-        told = frame(stream, only.payload, params=key.params, refs=only.refs, cursor=sealed)
-    else:
-        payload = {"action": "changes", "changes": [_in_batch(change) for change in changes]}
-        told = frame(stream, payload, params=key.params, cursor=sealed)
-    return Texts(told, plain)
+        return Texts((frame(stream, only.payload, params=key.params, refs=only.refs, cursor=sealed),), plain)
+    *parts, last = _parts(map(_in_batch, changes))
+    told = [frame(stream, {"action": "changes", "changes": part}, params=key.params) for part in parts]
+    told.append(frame(stream, {"action": "changes", "changes": last}, params=key.params, cursor=sealed))
+    return Texts(tuple(told), plain)
+
+
+def _parts(items: Iterable[object]) -> Iterator[list[orjson.Fragment]]:
+    """Write items as JSON, as many together as one frame takes."""
+    part: list[orjson.Fragment] = []
+    size = 0
+    for item in map(encode, items):
+        part.append(orjson.Fragment(item))
+        size += len(item)
+        if size > PART_BYTES:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
 
 
 def _in_batch(change: RowChange) -> Mapping[str, Any]:
@@ -166,24 +182,13 @@ def _missed(key: Key, changes: list[RowChange], now: Moment) -> tuple[str, ...]:
         RowChange("delete", {**change.payload, "data": {}}, change.refs) if change.action == "delete" else change
         for change in changes
     ]
-    told = texts(key, alone, now.epoch, now.position).told
-    return (told,) if told else ()
+    return texts(key, alone, now.epoch, now.position).told
 
 
 def _snapshot(key: Key) -> Iterator[str]:
-    first, part = True, []
-    for row in _rows(key):
-        part.append(row)
-        if len(part) == PART_ROWS:
-            yield _part(key, part, first)
-            first, part = False, []
-    if first or part:
-        yield _part(key, part, first)
-
-
-def _part(key: Key, rows: list[Any], first: bool) -> str:
-    payload = {"action": "snapshot", **({"first": True} if first else {}), "rows": rows}
-    return frame(key.binding.stream, payload, params=key.params)
+    for n, part in enumerate(list(_parts(_rows(key))) or [[]]):
+        payload = {"action": "snapshot", **({} if n else {"first": True}), "rows": part}
+        yield frame(key.binding.stream, payload, params=key.params)
 
 
 def _rows(key: Key) -> Iterator[Any]:

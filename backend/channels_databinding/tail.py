@@ -8,9 +8,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
+from weakref import WeakSet
 
-from django.db import DatabaseError, connection
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, transaction
 
 from . import journal
 from .capture.install import install, is_migrating
@@ -22,6 +23,20 @@ T = TypeVar("T")
 
 LOOK_AT_TRIGGERS_S: Final = 5.0
 RETRY_S: Final = (0.1, 0.5, 2.0, 5.0)  # after the database failed once, twice, …
+
+
+_running: "WeakSet[Tail[Any]]" = WeakSet()
+
+
+def hurry(using: str = DEFAULT_DB_ALIAS, **_: Any) -> None:
+    """Have every tail of this process look as soon as what was just saved is committed. Receives Django's signals."""
+    if using == DEFAULT_DB_ALIAS and _running:
+        transaction.on_commit(_nudge_all, robust=True)
+
+
+def _nudge_all() -> None:
+    for tail in tuple(_running):
+        tail.nudge()
 
 
 class Tail(Generic[T]):
@@ -38,6 +53,7 @@ class Tail(Generic[T]):
         self.stopped = False
 
     def start(self) -> None:
+        _running.add(self)
         threading.Thread(target=self._run, name="channels_databinding tail", daemon=True).start()
 
     def nudge(self) -> None:
@@ -46,6 +62,7 @@ class Tail(Generic[T]):
 
     def stop(self) -> None:
         self.stopped = True
+        _running.discard(self)
         self._nudge.set()
 
     def step(self) -> None:

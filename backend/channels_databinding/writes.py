@@ -156,7 +156,8 @@ def _failed(write: Write, error: Exception, position: int, committing: bool) -> 
 
 def _fault(write: Write, error: Exception) -> Mapping[str, Any]:
     if isinstance(error, IntegrityError):  # a deferred constraint, told by COMMIT
-        return Refused("invalid", f"The database refused this: {error}.").payload
+        logger.info("%s, ref %s: refused at COMMIT: %s", type(write.binding).__name__, write.request.ref, error)
+        return Refused("invalid", "The database does not take this.").payload
     logger.error("%s, ref %s: the write failed", type(write.binding).__name__, write.request.ref, exc_info=error)
     return Refused("failed", "This could not be done. It was not your fault, and is being looked at.").payload
 

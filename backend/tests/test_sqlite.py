@@ -355,14 +355,16 @@ async def test_a_row_that_cannot_be_read_leaves_the_screen_and_comes_back_mended
     assert things.column("integer") == {bad.pk: 1, good.pk: 3}
 
 
-async def test_ten_megabytes_of_text_arrive(things):
+async def test_ten_megabytes_of_text_arrive(things, settings):
+    settings.CHANNELS_DATABINDING = {"row_bytes": 1 << 24}
     await Thing.objects.acreate(text="x" * 10_000_000)
     frame = await things.visitor.hear()
 
     assert frame["payload"]["data"]["text"] == "x" * 10_000_000
 
 
-async def test_ten_megabytes_of_text_arrive_with_a_snapshot(visit):
+async def test_ten_megabytes_of_text_arrive_with_a_snapshot(visit, settings):
+    settings.CHANNELS_DATABINDING = {"row_bytes": 1 << 24}
     thing = await Thing.objects.acreate(text="x" * 10_000_000)
 
     things = await look(visit, "things")

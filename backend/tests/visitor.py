@@ -14,10 +14,12 @@ class Visitor:
 
     refs = (f"r{n}" for n in itertools.count(1))
 
-    def __init__(self, demultiplexer, user=None, *, path="/", kwargs=None, hub=None, session=None):
+    def __init__(self, demultiplexer, user=None, *, path="/", kwargs=None, hub=None, session=None, client=None):
         app = demultiplexer.as_asgi(hub=hub)
         self.communicator = WebsocketCommunicator(app, path)
         self.communicator.scope |= {"user": user or AnonymousUser(), "url_route": {"kwargs": kwargs or {}}}
+        if client is not None:
+            self.communicator.scope["client"] = client
         if session is not None:
             self.communicator.scope["session"] = session
         self.left = False

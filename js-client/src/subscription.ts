@@ -141,14 +141,14 @@ export class Subscription {
       this.ask()
       return this.#draw()
     }
-    if (this.#asked !== undefined) {
-      this.#held.push(frame)
-      return
-    }
+    const isLive = this.#status === 'live' && frame.action === 'changes'
     // Else it was on its way when we unsubscribed, or belongs to a subscribe that has failed.
-    if (this.#status !== 'live' || frame.action !== 'changes') return
-    this.#rows.learn([frame])
-    this.#cursor = frame.cursor ?? this.#cursor
+    if (this.#asked !== undefined || isLive) this.#held.push(frame)
+    // A frame without a cursor is a part of a batch: the last one has it.
+    if (this.#asked !== undefined || !isLive || frame.cursor === undefined) return
+    this.#rows.learn(this.#held)
+    this.#held = []
+    this.#cursor = frame.cursor
     this.#settle(this.#rows.answered)
   }
 

@@ -37,7 +37,7 @@ export interface Write extends Intent {
 
 const MAX_UNSETTLED = 1_000 // a socket. Past it a write is rejected with `too_many`: somebody has been offline for long
 const MAX_IN_FLIGHT = 32 // a socket; the next one leaves with an answer. The server closes whom it cannot follow (4413)
-const MAX_CHARACTERS = 1_000_000 // of one write. The server takes frames of 2²⁰; past it: `too_large`
+const MAX_CHARACTERS = 250_000 // of one write. The server takes frames of 2¹⁸; past it: `too_large`
 
 export class Writes {
   readonly #send: (frame: Outgoing) => void

@@ -19,6 +19,7 @@ const told = (pk: number, body: string) => ({ pk, data: { body } })
 const say = (action: string, pk: number, data: object = {}, refs?: string[]) => ({
   stream: 'posts',
   refs,
+  cursor: 'c1',
   payload: { action, pk, data },
 })
 

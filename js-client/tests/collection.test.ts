@@ -43,6 +43,33 @@ describe('rows', () => {
     expect(drawn).toEqual(['B c'])
   })
 
+  test('of a batch that comes in parts are drawn with the last one, which has the cursor', () => {
+    const { browser, drawn } = visitLive([post(1, 'a')])
+    const part = (...changes: object[]) => ({
+      ...change('', { pk: 0 }),
+      cursor: undefined,
+      payload: { action: 'changes', changes },
+    })
+
+    browser.wire.tell(part({ action: 'update', ...post(1, 'A') }))
+    browser.wire.tell(part({ action: 'create', ...post(2, 'b') }))
+    browser.wire.tell(change('create', post(3, 'c'), { cursor: 'c2' }))
+
+    expect(drawn).toEqual(['A b c'])
+  })
+
+  test('of a batch that was cut off are not drawn, and asked for again', () => {
+    const { browser, drawn } = visitLive([post(1, 'a')])
+
+    browser.wire.tell({ ...change('update', post(1, 'A')), cursor: undefined })
+    browser.wire.drop()
+    browser.pass(1_000)
+    browser.wire.open()
+
+    expect(drawn).not.toContain('A')
+    expect(browser.wire.last('subscribe').payload.since).toBe('c1')
+  })
+
   test('stay the same objects until they change, and so does the list', () => {
     const { browser, posts, drawn } = visitLive([post(1, 'a', { tags: [1, 2] }), post(2, 'b')])
     const before = posts.rows

@@ -24,7 +24,11 @@ class Server {
     const refs = ref === undefined ? [] : [ref]
     for (const person of this.people) {
       if (person.subscribed)
-        person.down.push({ refs, payload: { action, pk: PK, data: text === null ? {} : { text } } })
+        person.down.push({
+          refs,
+          cursor: 'c',
+          payload: { action, pk: PK, data: text === null ? {} : { text } },
+        })
     }
   }
 

@@ -40,7 +40,13 @@ export const change = (
   action: string,
   { pk, data }: { pk: number | string; data?: object },
   more: { refs?: string[]; cursor?: string } = {},
-) => ({ stream: 'posts', params, ...more, payload: { action, pk, data: data ?? {}, model: 'app.post' } })
+) => ({
+  stream: 'posts',
+  params,
+  cursor: 'c1',
+  ...more,
+  payload: { action, pk, data: data ?? {}, model: 'app.post' },
+})
 
 export const ack = ({ ref, stream }: Said, pk?: number | string) => ({
   stream,

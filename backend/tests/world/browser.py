@@ -136,9 +136,13 @@ class Browser:
         self.check_no_row_twice()
 
     def hear_changes(self, collection, frame):
+        collection.held.append(frame)
+        if "cursor" not in frame:  # a part of a batch: the last one has the cursor
+            return
         position = position_of(frame["cursor"])
         assert position > collection.position, "a screen moved backwards"
-        named = self.apply(collection, frame)
+        held, collection.held = collection.held, []
+        named = [write for one in held for write in self.apply(collection, one)]
         self.caught_up(collection, frame["cursor"])
         self.settle(named)
 

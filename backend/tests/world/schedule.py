@@ -44,7 +44,7 @@ class World:
         monkeypatch.setattr("channels_databinding.outbox.PING_FRAMES", 3)
         monkeypatch.setattr("channels_databinding.outbox.ROOM", r.choice([100, 1 << 20]))
         monkeypatch.setattr("channels_databinding.subscriptions.MOST_HELD", r.choice([500, 1 << 20]))
-        monkeypatch.setattr("channels_databinding.subscriptions.PART_ROWS", r.choice([2, 200]))
+        monkeypatch.setattr("channels_databinding.subscriptions.PART_BYTES", r.choice([100, 256 << 10]))
         self.outsiders.bulk_create(0, 1)
         self.truth.look()
         self.r = r
