@@ -6,7 +6,8 @@ once; it stops nobody else's.
 
 import logging
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import cache
 from itertools import islice
 from typing import Any, Final
 
@@ -107,11 +108,16 @@ def convert(field: ColumnField, value: Any) -> Any:
     """Return a column's value as the ORM reads it, by the field's own converters."""
     if isinstance(field, BooleanField) and value is not None:
         return str(value) == "1"  # what Django's connection makes of a column declared bool, whatever is in it
-    column = field.get_col(field.model._meta.db_table)
-    converters = connection.ops.get_db_converters(column) + column.get_db_converters(connection)
+    column, converters = _converters(field)
     for converter in converters:
         value = converter(value, column, connection)
     return value
+
+
+@cache
+def _converters(field: ColumnField) -> tuple[Any, list[Callable[..., Any]]]:
+    column = field.get_col(field.model._meta.db_table)
+    return column, connection.ops.get_db_converters(column) + column.get_db_converters(connection)
 
 
 def complain(about: Any, which: str, what: str, error: Exception) -> None:
