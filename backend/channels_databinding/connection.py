@@ -177,7 +177,8 @@ class Connection:
     async def _write(self, request: Request, binding: Binding) -> None:
         bound = binding()
         bound.user = self._hooks.user
-        answer = await self._hub.writer.do(Write(bound, request, self.identity, self._membership.may_read))
+        may_read = partial(self._membership.may_read, binding)
+        answer = await self._hub.writer.do(Write(bound, request, self.identity, may_read))
         if request.ref is None:
             return
         self._unanswered += 1

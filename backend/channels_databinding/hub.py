@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
+from . import cursor
 from .journal import Moment
 from .outbox import Outbox
 from .protocol import COME_BACK
@@ -101,28 +102,30 @@ class Hub:
         position that was read: else a batch between the two reached neither.
         """
         subscription, joined_at = self.subscriptions[member.key], self.begun
+        # By what a cursor says and not by its text, of which a browser may make up any number.
+        start = cursor.unseal(since, self.epoch, member.key.fingerprint)
         while True:
-            task = subscription.shared.get(since)
+            task = subscription.shared.get(start)
             if task is None:
-                task = asyncio.create_task(self._read(member.key, since))
-                subscription.shared[since] = task
+                task = asyncio.create_task(self._read(member.key, start))
+                subscription.shared[start] = task
             try:
                 result = await asyncio.shield(task)
             except BaseException:
-                if task.done() and subscription.shared.get(since) is task:
-                    del subscription.shared[since]
+                if task.done() and subscription.shared.get(start) is task:
+                    del subscription.shared[start]
                 raise
             if joined_at is None or (result.epoch == self.epoch and joined_at <= result.position):
                 return result
-            if subscription.shared.get(since) is task:
-                del subscription.shared[since]
+            if subscription.shared.get(start) is task:
+                del subscription.shared[start]
             joined_at = self.begun  # what is read from now on is later than that
 
-    async def _read(self, key: Key, since: str | None) -> CatchUp:
+    async def _read(self, key: Key, start: int | None) -> CatchUp:
         wait_s = self._next_snapshot.get(key, 0.0) - asyncio.get_running_loop().time()
         if wait_s > 0:
             await asyncio.sleep(wait_s)
-        return await self.run(catch_up, key, since)
+        return await self.run(catch_up, key, start, self.epoch)
 
     async def run(self, work: Callable[..., T], *args: Any) -> T:
         """Do blocking work in the pool."""
@@ -214,8 +217,8 @@ class Hub:
         for subscription in self.subscriptions.values():
             if subscription.shared:
                 subscription.shared = {
-                    since: task
-                    for since, task in subscription.shared.items()
+                    start: task
+                    for start, task in subscription.shared.items()
                     if not task.done() or (not task.exception() and task.result().position >= delivery.position)
                 }
         self._release(everything=delivery.starts_over)

@@ -118,13 +118,11 @@ class Membership:
         live = [m.key.fingerprint for m in self._members.values() if m.told and self._hub.is_live(m)]
         return cursor.seal(self._hub.epoch, self._hub.passed, live) if live else None
 
-    def may_read(self, row: Model) -> bool:
+    def may_read(self, binding: Binding, row: Model) -> bool:
         """Whether this socket is shown the row. Called in a thread, where `_members` may change meanwhile."""
-        return any(
-            isinstance(row, member.key.binding.model)
-            and not member.key.groups.isdisjoint(visible_groups(member.key.binding, row))
-            for member in tuple(self._members.values())
-        )
+        keys = [member.key for member in tuple(self._members.values()) if member.key.binding is binding]
+        groups = visible_groups(binding, row) if keys else frozenset()
+        return any(not key.groups.isdisjoint(groups) for key in keys)
 
     def ask_again(
         self, who: str | None, asked: dict[Any, Audience | str], refuse: Callable[[], None]

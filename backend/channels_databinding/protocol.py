@@ -115,12 +115,12 @@ def decode(text: str | None, free: Container[str] = ()) -> Request:
         raise BadFrame("bad_frame", "This frame is not JSON.") from None
     if not isinstance(frame, dict):
         raise BadFrame("bad_frame", "A frame is a JSON object.")
-    if text.count("{") + text.count("[") > MAX_DEPTH and _is_deep(frame):
-        raise BadFrame("bad_frame", f"A frame may be {MAX_DEPTH} objects and lists deep.")
     ref = frame.get("ref")
     if ref is not None and not (isinstance(ref, str) and 0 < len(ref) <= MAX_REF):
         raise BadFrame("bad_frame", f"A ref is a string of 1 to {MAX_REF} characters.")
     try:
+        if text.count("{") + text.count("[") > MAX_DEPTH and _is_deep(frame):
+            raise BadFrame("bad_frame", f"A frame may be {MAX_DEPTH} objects and lists deep.")
         return _request(frame, ref, free)
     except BadFrame as bad:
         bad.ref = ref

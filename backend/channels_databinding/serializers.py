@@ -7,16 +7,28 @@ from base64 import b64decode
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from math import isfinite
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from django.core.exceptions import ValidationError
-from django.db.models import AutoField, BinaryField, Field, ForeignKey, IntegerField, JSONField, ManyToManyField, Model
+from django.db.models import (
+    AutoField,
+    BinaryField,
+    Field,
+    FileField,
+    ForeignKey,
+    IntegerField,
+    JSONField,
+    ManyToManyField,
+    Model,
+)
 from django.forms.utils import from_current_timezone
 from django.utils.encoding import is_protected_type
 
 ColumnField: TypeAlias = "Field[Any, Any]"
 Link: TypeAlias = "ManyToManyField[Any, Any]"
 AnyField: TypeAlias = "ColumnField | Link"
+
+LINKS: Final = 1_000  # of one many-to-many field, in one write: each is looked for
 
 
 def select(model: type[Model], fields: Sequence[str] | str | None, exclude: Sequence[str] | None) -> list[AnyField]:
@@ -76,7 +88,8 @@ def assign(instance: Model, fields: Iterable[AnyField], data: Mapping[str, Any])
 def _is_writable(instance: Model, field: AnyField) -> bool:
     if field.primary_key:
         return instance._state.adding and not isinstance(field, AutoField) and not is_parent_link(field)
-    return field.editable
+    # A file is uploaded: its name alone would point a row at anybody's.
+    return field.editable and not isinstance(field, FileField)
 
 
 def is_parent_link(field: AnyField) -> bool:
@@ -85,6 +98,8 @@ def is_parent_link(field: AnyField) -> bool:
 
 
 def _read(field: ColumnField, value: Any) -> Any:
+    if value is None and not field.null:
+        raise ValidationError(field.error_messages["null"], code="null")
     if value is None or isinstance(field, JSONField):
         return value
     if isinstance(value, dict | list):
@@ -107,6 +122,8 @@ def _read_link(field: Link, value: Any) -> list[Model]:
         raise ValidationError("Enter a list of values.", code="invalid_list")
     if not value and not field.blank:
         raise ValidationError("This field is required.", code="required")
+    if len(value) > LINKS:
+        raise ValidationError(f"Select {LINKS:,} values at most.", code="invalid_list")
     model: Any = field.related_model
     keys = [_read(model._meta.pk, key) for key in value]
     there = model._default_manager.complex_filter(field.get_limit_choices_to()).in_bulk(keys)

@@ -102,7 +102,7 @@ class Member:
 class Subscription:
     key: Key
     members: set[Member] = field(default_factory=set)
-    shared: dict[str | None, asyncio.Task[CatchUp]] = field(default_factory=dict)  # by the cursor asked for
+    shared: dict[int | None, asyncio.Task[CatchUp]] = field(default_factory=dict)  # by the position read from
 
 
 def tables(bindings: Iterable[Binding]) -> set[str]:
@@ -153,13 +153,12 @@ def reset(key: Key, reason: str) -> str:
     return frame(key.binding.stream, {"action": "reset", "reason": reason}, params=key.params)
 
 
-def catch_up(key: Key, since: str | None) -> CatchUp:
-    """Read what a member missed: every change after the cursor `since`, or a snapshot. Never a part of it."""
+def catch_up(key: Key, start: int | None, epoch: str) -> CatchUp:
+    """Read what a member missed: every change after `start` in this epoch, or a snapshot. Never a part of it."""
     with journal.moment() as now:
-        position = cursor.unseal(since, now.epoch, key.fingerprint)
-        if position is not None and now.floor <= position <= now.position:
+        if start is not None and epoch == now.epoch and now.floor <= start <= now.position:
             try:
-                missed = diff(now.since(position, tables([key.binding])), key.binding, [key.groups])
+                missed = diff(now.since(start, tables([key.binding])), key.binding, [key.groups])
             except Unclear:
                 pass
             else:

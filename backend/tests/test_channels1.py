@@ -125,6 +125,16 @@ async def test_a_field_goes_out_in_its_format_and_comes_back_in(visit, name, rea
     assert getattr(await Thing.objects.aget(pk=payload["pk"]), name) == value
 
 
+async def test_a_file_goes_out_by_its_name_and_is_not_taken_in(visit):
+    client = await old(visit, Lab)
+
+    await Thing.objects.acreate(file="a/b.txt")
+    assert (await told(client))["data"]["file"] == "a/b.txt"
+    await client.send("create", stream="things", data={"file": "somebody/elses.txt"})
+
+    assert (await told(client))["data"]["file"] == ""
+
+
 async def test_a_foreign_key_is_its_key(visit):
     blog = await Blog.objects.acreate(slug="red")
     client = await old(visit, serve(bound(Article)))

@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from channels_databinding import serializers
 from channels_databinding.protocol import plain
 from lab.bindings import Lab, LabelBinding, ThingBinding
-from lab.models import Article, Blog, Label, Person, Thing, Token
+from lab.models import Article, Blog, Label, Person, Team, Thing, Token
 from lab.screen import look as look_at
 
 UTC = dt.UTC
@@ -45,8 +45,6 @@ FIELDS = [
     ("json", None, None),
     ("binary", "AP+A", b"\0\xff\x80"),
     ("binary", "", b""),
-    ("file", "a/b.txt", "a/b.txt"),
-    ("file", "", ""),
     ("address", "::1", "::1"),
     ("size", "l", Thing.Size.LARGE),
 ]
@@ -156,6 +154,36 @@ def test_what_was_written_can_be_sent_back(name, read, value):
     again = Thing.objects.get(pk=row.pk)
     assert getattr(again, name) == value
     assert data(again)[name] == read
+
+
+def test_a_files_name_is_sent_and_never_taken_from_a_browser():
+    row = Thing(file="mine.txt")
+
+    serializers.assign(row, ThingBinding.listed(), {"file": "uploads/somebody-elses.pdf"})
+
+    assert data(row)["file"] == "mine.txt"
+
+
+def test_a_thousand_links_are_the_most_of_one_write():
+    team = Team()
+    keys = list(range(1_001))
+
+    with pytest.raises(ValidationError, match="1,000"):
+        serializers.assign(team, serializers.select(Team, ["__all__"], None), {"members": keys})
+
+
+@pytest.mark.parametrize(("name", "message"), [("char", "cannot be null"), ("integer", "cannot be null")])
+def test_null_is_refused_by_field_where_the_column_takes_none(name, message):
+    with pytest.raises(ValidationError) as refused:
+        serializers.assign(Thing(), ThingBinding.listed(), {name: None})
+
+    assert message in refused.value.message_dict[name][0]
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "-inf", "1e999", 1e308 * 10])
+def test_a_number_that_is_none_is_refused(value):
+    with pytest.raises(ValidationError):
+        serializers.assign(Thing(), ThingBinding.listed(), {"float": value})
 
 
 @pytest.mark.parametrize(
