@@ -2,14 +2,17 @@
 
 import inspect
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from typing import Any
 
+from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import FieldDoesNotExist
 from django.db import DEFAULT_DB_ALIAS, connections, router
 from django.db.models import UniqueConstraint
 
 from .binding import BINDINGS, WebsocketBinding
+from .limits import DEFAULTS
 from .serializers import is_parent_link
 
 Binding = type[WebsocketBinding]
@@ -19,6 +22,30 @@ Binding = type[WebsocketBinding]
 def check_bindings(**kwargs: Any) -> list[CheckMessage]:
     """Look at each binding's declarations."""
     return [message for binding in BINDINGS for message in _check(binding)]
+
+
+@register()
+def check_settings(**kwargs: Any) -> list[CheckMessage]:
+    """Look for names in CHANNELS_DATABINDING that mean nothing, and for limits that would let nothing through."""
+    given = getattr(settings, "CHANNELS_DATABINDING", {})
+    unknown = [
+        Error(
+            f"CHANNELS_DATABINDING has {name!r}, which is no setting.",
+            hint=f"Did you mean {get_close_matches(name, DEFAULTS, 1, 0)[0]!r}? There are: {', '.join(DEFAULTS)}.",
+            id="channels_databinding.E013",
+        )
+        for name in given.keys() - DEFAULTS.keys()
+    ]
+    wrong = [
+        Error(
+            f"CHANNELS_DATABINDING[{name!r}] is {value!r}, which is no number above 0.",
+            hint=f"The default is {DEFAULTS[name]:,}. For no limit, give a large one.",
+            id="channels_databinding.E014",
+        )
+        for name, value in given.items()
+        if name in DEFAULTS and not (isinstance(value, int | float) and value > 0)
+    ]
+    return [*unknown, *wrong]
 
 
 @register()

@@ -298,3 +298,28 @@ def test_a_project_without_bindings_may_have_any_database(monkeypatch):
 
     assert checks.check_vendor() == []
     assert checks.check_wal(databases=["default"]) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "number", "hint"),
+    [
+        ({"snapshot_row": 5}, "E013", "'snapshot_rows'"),
+        ({"zebra": 5}, "E013", "Did you mean"),
+        ({"look_s": 0}, "E014", "5"),
+        ({"frames_per_s": "many"}, "E014", "100"),
+        ({"frames_per_s": None}, "E014", "100"),
+    ],
+)
+def test_a_setting_that_means_nothing_is_named(settings, given, number, hint):
+    settings.CHANNELS_DATABINDING = given
+
+    (message,) = checks.check_settings()
+
+    assert message.id == f"channels_databinding.{number}"
+    assert hint in message.hint
+
+
+def test_settings_that_are_meant_are_taken(settings):
+    settings.CHANNELS_DATABINDING = {"look_s": 0.5, "snapshot_rows": 50_000}
+
+    assert checks.check_settings() == []
