@@ -16,15 +16,7 @@ from example.consumers import Posts as Liveblog
 from example.consumers import Values as LiveEdit
 from example.models import IntegerValue, Post
 from example.models import Liveblog as Blog
-
-
-async def closing(visitor):
-    """Return the code a socket is closed with, whatever it is sent before."""
-    while True:
-        event = await visitor.communicator.receive_output(10)
-        if event["type"] == "websocket.close":
-            visitor.left = True
-            return event["code"]
+from visitor import closing
 
 
 @pytest.mark.parametrize(

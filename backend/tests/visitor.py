@@ -75,3 +75,12 @@ class Visitor:
         """Whether nothing was sent that is not read yet: all up to a ping's answer."""
         before, _ = await self.ask("", {"action": "ping"})
         return before == []
+
+
+async def closing(visitor):
+    """Return the code a socket is closed with, whatever it is sent before."""
+    while True:
+        event = await visitor.communicator.receive_output(10)
+        if event["type"] == "websocket.close":
+            visitor.left = True
+            return event["code"]
