@@ -1,0 +1,198 @@
+"""A server that really runs, and readers on its bytes: they can stop reading, which no library lets them."""
+
+import asyncio
+import os
+import resource
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import orjson
+
+TESTS = Path(__file__).resolve().parent
+COMMANDS = {
+    "daphne": ["daphne", "-v", "0", "-b", "127.0.0.1", "-p"],
+    "uvicorn": ["uvicorn", "--log-level", "warning", "--lifespan", "off", "--port"],
+}
+START_S = 30
+TEXT, CLOSE, PING, PONG = 0x1, 0x8, 0x9, 0xA
+
+
+class Server:
+    def __init__(self, kind, database, log):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self._log = log
+        settings = {
+            "DJANGO_SETTINGS_MODULE": "settings",
+            "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent)]),
+            "DATABASE_URL": f"sqlite:///{database}",
+            "DEBUG": "0",  # which would remember each query
+            "SECRET_KEY": "only for tests",
+            "ALLOWED_HOSTS": "127.0.0.1",
+            "HTTPS": "0",
+        }
+        command = [sys.executable, "-m", *COMMANDS[kind], str(self.port), "example.asgi:application"]
+        with log.open("wb") as told:
+            self.process = subprocess.Popen(command, env=os.environ | settings, stdout=told, stderr=told)
+
+    def wait(self):
+        """Return when it answers."""
+        deadline = time.monotonic() + START_S
+        while not self._answers():
+            assert self.process.poll() is None, f"the server ended at once:\n{self._log.read_text()}"
+            assert time.monotonic() < deadline, f"the server did not start in {START_S} s:\n{self._log.read_text()}"
+            time.sleep(0.02)
+
+    def _answers(self):
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+        except OSError:
+            return False
+        return True
+
+    def memory(self):
+        """Return its resident memory in bytes, 0 where the system does not tell."""
+        told = Path(f"/proc/{self.process.pid}/statm")
+        return int(told.read_text().split()[1]) * resource.getpagesize() if told.exists() else 0
+
+
+@contextmanager
+def serve(database, log, kind="daphne"):
+    """Serve the example's posts from a database file, in a process of its own."""
+    server = Server(kind, database, log)
+    try:
+        server.wait()
+        yield server
+    finally:
+        server.process.kill()
+        server.process.wait()
+
+
+class Reader(asyncio.Protocol):
+    """Somebody who is subscribed to the posts of one blog. `rows` is {pk: body}; `gone` is the close code, None
+    without one. `heard(body)` is called for each change."""
+
+    @classmethod
+    async def come(cls, port, blog, *, before=None, buffer=None, heard=None):
+        """Connect and subscribe: as who comes back, if there was one `before`; with a kernel that takes in some
+        `buffer` bytes for who does not read."""
+        sock = socket.socket()
+        if buffer is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        sock.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(sock, ("127.0.0.1", port))
+        _, reader = await loop.create_connection(lambda: cls(blog, before, heard), sock=sock)
+        await reader._ready
+        return reader
+
+    def __init__(self, blog, before, heard):
+        self._blog = blog
+        self.rows = dict(before.rows) if before else {}
+        self.cursor = before.cursor if before else None
+        self.told = []  # actions
+        loop = asyncio.get_running_loop()
+        self.gone, self._ready = loop.create_future(), loop.create_future()
+        self._heard, self._data, self._is_open, self._code = heard, bytearray(), False, None
+
+    def stop(self):
+        """Read no more."""
+        self._transport.pause_reading()
+
+    def go_on(self):
+        self._transport.resume_reading()
+
+    def leave(self):
+        self._transport.abort()
+
+    # ---- asyncio calls
+
+    def connection_made(self, transport):
+        self._transport = transport
+        transport.write(
+            b"GET /ws/posts/ HTTP/1.1\r\nHost: 127.0.0.1\r\nOrigin: http://127.0.0.1\r\nUpgrade: websocket\r\n"
+            b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+
+    def data_received(self, data):
+        self._data += data
+        if not self._is_open:
+            head, end, rest = self._data.partition(b"\r\n\r\n")
+            if not end:
+                return
+            assert b" 101 " in head, head
+            self._is_open, self._data = True, rest
+            since = {"since": self.cursor} if self.cursor else {}
+            self._say("posts", {"action": "subscribe", **since}, "s1", params={"liveblog": self._blog})
+        while (frame := self._next()) is not None:
+            self._take(*frame)
+
+    def connection_lost(self, error):
+        if not self.gone.done():  # who waited has given up
+            self.gone.set_result(self._code)
+        if not self._ready.done():
+            self._ready.set_exception(error or ConnectionError(f"closed with {self._code}"))
+
+    # ---- frames: RFC 6455, section 5.2
+
+    def _next(self):
+        """Return (opcode, payload) of the next frame, None if it is not all there."""
+        data = self._data
+        if len(data) < 2:
+            return None
+        length, head = data[1] & 0x7F, 2
+        if length > 125:
+            head += 2 if length == 126 else 8
+            length = int.from_bytes(data[2:head])
+        if len(data) < head + length:
+            return None
+        opcode, payload = data[0] & 0x0F, bytes(data[head : head + length])
+        del data[: head + length]
+        return opcode, payload
+
+    def _send(self, opcode, payload):
+        assert len(payload) < 1 << 16
+        length = bytes([0x80 | len(payload)]) if len(payload) < 126 else b"\xfe" + len(payload).to_bytes(2)
+        self._transport.write(bytes([0x80 | opcode]) + length + bytes(4) + payload)  # masked with zeros
+
+    def _say(self, stream, payload, ref, **envelope):
+        self._send(TEXT, orjson.dumps({"stream": stream, "ref": ref, **envelope, "payload": payload}))
+
+    def _take(self, opcode, payload):
+        if opcode == TEXT:
+            self._hear(orjson.loads(payload))
+        elif opcode == CLOSE:
+            self._code = int.from_bytes(payload[:2])
+            self._send(CLOSE, payload[:2])
+            self._transport.close()
+        elif opcode == PING:
+            self._send(PONG, payload)
+
+    def _hear(self, frame):
+        self.cursor = frame.get("cursor", self.cursor)
+        self.told.append(frame["payload"]["action"])
+        match frame["payload"]:
+            case {"action": "ping"}:
+                self._say("", {"action": "ack"}, frame["ref"])
+            case {"action": "ack"}:
+                self._ready.set_result(None)
+            case {"action": "snapshot", "rows": rows} as part:
+                if part.get("first"):
+                    self.rows = {}
+                self.rows |= {row["pk"]: row["data"]["body"] for row in rows}
+            case {"action": "changes", "changes": changes}:
+                for change in changes:
+                    self._change(**change)
+            case change:
+                self._change(**change)
+
+    def _change(self, action, pk, data, **more):
+        assert action in ("create", "update"), action
+        self.rows[pk] = data["body"]
+        if self._heard is not None:
+            self._heard(data["body"])
