@@ -121,6 +121,25 @@ def test_there_are_a_dozen_questions():
     assert len(QUESTIONS) >= 12
 
 
+PROMISES = re.findall(
+    r"^\| ([^|]+) \| (`test_.+) \|$", (ROOT / "docs/security.md").read_text().partition("## Limits")[0], re.M
+)
+
+
+@pytest.mark.parametrize(("promise", "tests"), PROMISES)
+def test_a_promise_of_security_names_tests_that_are_there(promise, tests):
+    for named in tests.split():
+        file, name = named.strip("`").split("::")
+        text = (ROOT / "backend/tests" / file).read_text()
+        assert re.search(rf"^(async )?def {name}\(", text, re.M), f"{promise}: there is no {named}"
+
+
+def test_every_promise_of_security_names_a_test():
+    rows = re.findall(r"^\| [A-Z`].*", (ROOT / "docs/security.md").read_text().partition("## Limits")[0], re.M)
+
+    assert len(rows) == len(PROMISES) > 30
+
+
 @pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
 def test_a_link_leads_somewhere(page):
     for path, heading in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", page.read_text()):

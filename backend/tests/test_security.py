@@ -13,6 +13,7 @@ from channels_databinding import WebsocketBinding, WebsocketDemultiplexer, sessi
 from channels_databinding.cursor import fingerprint, seal
 from channels_databinding.models import State
 from config import asgi
+from example.bindings import PostBinding
 from example.consumers import Posts as Liveblog
 from example.consumers import Values as LiveEdit
 from example.models import IntegerValue, Post
@@ -207,7 +208,7 @@ async def test_who_was_thrown_out_is_refused_at_the_next_subscribe(visit, member
     assert await browser.hears_nothing()
 
 
-# ---- what others had
+# ---- what goes out
 
 
 @pytest.fixture
@@ -217,6 +218,30 @@ async def blog(transactional_db):
     await Post.objects.acreate(liveblog=blog, body="draft")
     await Post.objects.acreate(liveblog=blog, body="Kick-off", published=True)
     return blog
+
+
+async def test_a_snapshot_has_no_row_that_group_names_does_not_give_to_its_groups(visit, monkeypatch, blog):
+    monkeypatch.setattr(PostBinding, "rows_in", lambda group: Post.objects.all())
+    bob = await visit(Liveblog)
+
+    (snapshot,), _ = await bob.subscribe("posts", liveblog=blog.pk)
+
+    assert [row["data"]["body"] for row in snapshot["payload"]["rows"]] == ["Kick-off"]
+
+
+async def test_who_was_away_hears_of_a_row_that_left_by_its_key_alone(visit, blog):
+    bob = await visit(Liveblog)
+    _, ack = await bob.subscribe("posts", liveblog=blog.pk)
+    await bob.leave()
+    post = await Post.objects.aget(published=True)
+
+    await Post.objects.filter(pk=post.pk).aupdate(published=False, body="not for readers")
+    (missed,), _ = await (await visit(Liveblog)).subscribe("posts", since=ack["cursor"], liveblog=blog.pk)
+
+    assert (missed["payload"]["action"], missed["payload"]["pk"], missed["payload"]["data"]) == ("delete", post.pk, {})
+
+
+# ---- what others had
 
 
 async def read_with_the_cursor(visit, blog, cursor):
