@@ -21,24 +21,28 @@ START_S = 30
 TEXT, CLOSE, PING, PONG = 0x1, 0x8, 0x9, 0xA
 
 
+def environment(database):
+    """Return the environment of a process that works on this database as a server in production does."""
+    return os.environ | {
+        "DJANGO_SETTINGS_MODULE": "settings",
+        "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent)]),
+        "DATABASE_URL": f"sqlite:///{database}",
+        "DEBUG": "0",  # which would remember each query
+        "SECRET_KEY": "only for tests",
+        "ALLOWED_HOSTS": "127.0.0.1",
+        "HTTPS": "0",
+    }
+
+
 class Server:
     def __init__(self, kind, database, log):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self._log = log
-        settings = {
-            "DJANGO_SETTINGS_MODULE": "settings",
-            "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent)]),
-            "DATABASE_URL": f"sqlite:///{database}",
-            "DEBUG": "0",  # which would remember each query
-            "SECRET_KEY": "only for tests",
-            "ALLOWED_HOSTS": "127.0.0.1",
-            "HTTPS": "0",
-        }
         command = [sys.executable, "-m", *COMMANDS[kind], str(self.port), "example.asgi:application"]
         with log.open("wb") as told:
-            self.process = subprocess.Popen(command, env=os.environ | settings, stdout=told, stderr=told)
+            self.process = subprocess.Popen(command, env=environment(database), stdout=told, stderr=told)
 
     def wait(self):
         """Return when it answers."""
