@@ -12,6 +12,7 @@ from screen import LIVE, LOST
 
 PAGE = "/live-edit/"
 ROOM, PROGRAMMES, PIANO = "Book the room", "Print the programmes", "Tune the piano"
+PATIENCE_MS = 10_000
 GONE = "Deleted by somebody else. What you typed is still here."
 
 
@@ -38,6 +39,15 @@ def two(request, visit, slow):
 
 def stored(database, column, pk=3):
     return rows(database, f"SELECT {column} FROM live_edit_task WHERE id = ?", pk)[0][0]
+
+
+def saved(page, database, column):
+    """Return what is stored once anything is. Meanwhile the pages go on."""
+    for _ in range(PATIENCE_MS // 20):
+        if value := stored(database, column):
+            return value
+        page.wait_for_timeout(20)
+    raise AssertionError(f"nothing was saved as {column} in {PATIENCE_MS} ms")
 
 
 def delete(database, title):
@@ -106,8 +116,7 @@ def test_two_people_who_type_at_the_same_moment_both_see_the_other(two, database
     bob.page.keyboard.type("from Bob")
 
     # Whoever was first is saved; the other one is told, and keeps what was typed.
-    while not (first := stored(database, "notes")):
-        alice.page.wait_for_timeout(20)
+    first = saved(alice.page, database, "notes")
     late = alice if first == "from Bob" else bob
     expect(late.note).to_contain_text(f"Somebody else wrote “{first}”.")
     for screen, own in ((alice, "from Alice"), (bob, "from Bob")):
