@@ -2,6 +2,7 @@
 
 import pytest
 
+from channels_databinding.binding import BINDINGS
 from channels_databinding.models import Ref
 from visitor import Visitor
 
@@ -21,3 +22,11 @@ async def visit(transactional_db):
     yield visit
     for visitor in visitors:
         await visitor.leave()
+
+
+@pytest.fixture
+def bindings_of_one_test(transactional_db):  # whose flush installs triggers for what is left
+    """What a test declares is gone after it."""
+    declared = list(BINDINGS)
+    yield
+    BINDINGS[:] = declared

@@ -24,7 +24,6 @@ from django.db.models import F
 from django.test import Client
 
 from channels_databinding import WebsocketBinding, WebsocketBindingWithMembers
-from channels_databinding.binding import BINDINGS
 from example.models import IntegerValue, Liveblog, Post
 from lab.bindings import Lab
 from lab.models import Article, Blog, Draft, Essay, Label, Person, Tag, Team, Thing, Token
@@ -32,12 +31,7 @@ from lab.screen import db, elsewhere, in_another_process
 from test_channels1_example import Old, binding, example, old, serve
 from test_serializers import FIELDS
 
-
-@pytest.fixture(autouse=True)
-def _bindings_of_one_test(transactional_db):  # whose flush installs triggers for what is left
-    declared = list(BINDINGS)
-    yield
-    BINDINGS[:] = declared
+pytestmark = pytest.mark.usefixtures("bindings_of_one_test")
 
 
 async def told(client, stream="things"):

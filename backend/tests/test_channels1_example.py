@@ -10,7 +10,6 @@ import pytest
 from django.core.exceptions import PermissionDenied
 
 from channels_databinding import WebsocketBinding, WebsocketDemultiplexer
-from channels_databinding.binding import BINDINGS
 from example.models import IntegerValue
 from lab.models import Blog
 from lab.screen import db, elsewhere
@@ -18,11 +17,7 @@ from lab.screen import db, elsewhere
 NEW_WORDS = {"cursor", "refs", "ref", "params", "ping", "changes", "reset", "snapshot", "ack", "error"}
 
 
-@pytest.fixture(autouse=True)
-def _bindings_of_one_test(transactional_db):  # whose flush installs triggers for what is left
-    declared = list(BINDINGS)
-    yield
-    BINDINGS[:] = declared
+pytestmark = pytest.mark.usefixtures("bindings_of_one_test")
 
 
 def example():

@@ -5,31 +5,11 @@ import uuid
 import pytest
 from django.db import transaction
 
-from channels_databinding import WebsocketBinding, WebsocketDemultiplexer
-from channels_databinding.binding import BINDINGS
 from lab.bindings import Lab
 from lab.models import Alias, Article, Blog, Draft, Essay, Membership, Person, Review, Tag, Team, Token
-from lab.screen import db, elsewhere, look
+from lab.screen import db, elsewhere, look, serve
 
-
-@pytest.fixture(autouse=True)
-def _bindings_of_one_test(transactional_db):  # whose flush installs triggers for what is left
-    declared = list(BINDINGS)
-    yield
-    BINDINGS[:] = declared
-
-
-def serve(model, **body):
-    """Return a demultiplexer of one binding. A browser asks for the group it wants: `look(…, group=…)`."""
-    defaults = {
-        "model": model,
-        "stream": "rows",
-        "fields": ["__all__"],
-        "subscription_groups": lambda self, user, group: [group],
-        "has_permission": lambda self, user, action, pk: True,
-    }
-    binding = type("RowBinding", (WebsocketBinding,), defaults | body)
-    return type("Demultiplexer", (WebsocketDemultiplexer,), {"consumers": {"rows": binding}})
+pytestmark = pytest.mark.usefixtures("bindings_of_one_test")
 
 
 def by_body(cls, article):

@@ -8,6 +8,8 @@ from subprocess import run
 from asgiref.sync import sync_to_async
 from django.db import connection
 
+from channels_databinding import WebsocketBinding, WebsocketDemultiplexer
+
 from .bindings import Lab
 
 
@@ -95,6 +97,19 @@ class Screen:
 
     def column(self, name):
         return {pk: data[name] for pk, data in self.rows.items()}
+
+
+def serve(model, **body):
+    """Return a demultiplexer of one binding. A browser asks for the group it wants: `look(…, group=…)`."""
+    defaults = {
+        "model": model,
+        "stream": "rows",
+        "fields": ["__all__"],
+        "subscription_groups": lambda self, user, group: [group],
+        "has_permission": lambda self, user, action, pk: True,
+    }
+    binding = type("RowBinding", (WebsocketBinding,), defaults | body)
+    return type("Demultiplexer", (WebsocketDemultiplexer,), {"consumers": {"rows": binding}})
 
 
 async def look(visit, stream, demultiplexer=Lab, **params):
