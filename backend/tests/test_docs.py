@@ -14,6 +14,7 @@ from django.db import connection
 
 from channels_databinding.binding import BINDINGS
 from channels_databinding.checks import check_bindings
+from channels_databinding.limits import DEFAULTS
 from example.consumers import Posts as Liveblog
 from example.consumers import Values as LiveEdit
 from example.models import IntegerValue, Post
@@ -138,6 +139,12 @@ def test_every_promise_of_security_names_a_test():
     rows = re.findall(r"^\| [A-Z`].*", (ROOT / "docs/security.md").read_text().partition("## Limits")[0], re.M)
 
     assert len(rows) == len(PROMISES) > 30
+
+
+def test_every_limit_is_told_with_its_default():
+    rows = re.findall(r"^\| `(\w+)` \| ([\d,]+) \|", (ROOT / "docs/security.md").read_text(), re.M)
+
+    assert {name: int(default.replace(",", "")) for name, default in rows} == DEFAULTS
 
 
 @pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
