@@ -111,7 +111,7 @@ async def measure(server, write, database, rounds):
 
     async def one_round_with_slow_readers():
         nonlocal slow
-        slow = [await Reader.come(server.port, BLOG, before=one, buffer=4096) for one in slow]
+        slow = [await Reader.come(server.port, BLOG, before=one, buffer=1 << 18) for one in slow]
         for one in slow:
             one.stop()
         told.with_ms.append(await one_round())

@@ -28,7 +28,7 @@ async def test_who_stops_reading_is_closed_costs_little_and_resumes_without_loss
 
     with serve(database(), tmp_path / "log") as server:
         others = [await Reader.come(server.port, blog.pk, heard=heard.put_nowait) for _ in range(8)]
-        slow, slower = [await Reader.come(server.port, blog.pk, buffer=4096) for _ in range(2)]
+        slow, slower = [await Reader.come(server.port, blog.pk, buffer=1 << 18) for _ in range(2)]
         slow.stop()
         slower.stop()
         before = peak = server.memory()
