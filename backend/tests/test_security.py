@@ -196,7 +196,6 @@ async def test_a_socket_ends_whose_groups_are_others_by_now(visit, settings, mem
     assert await closing(browser) == code
 
 
-@pytest.mark.xfail(reason="without params the groups of the connect are used")
 async def test_who_subscribes_again_has_the_groups_of_now(visit, settings, member):
     settings.CHANNELS_DATABINDING = {"look_s": 0}
     await IntegerValue.objects.acreate(name="secret", value=1)
