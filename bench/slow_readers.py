@@ -28,7 +28,9 @@ BLOG, POSTS = 1, 20
 BODY = 20_000  # characters
 MEGABYTES = 100  # of changes pass while five do not read
 ROUND = (4 << 20) // BODY + 3  # changes: past 4 MB that are not read the five are closed
-MEMORY = SLOW * (8 << 20)  # bytes: 4 MB for each that does not read, and what a server needs to handle them
+# Bytes: 4 MB for each that does not read, and more that is as good as gone. Who does not answer a close within a second
+# is cut by daphne, and what it held for them lies in cycles until Python collects these.
+MEMORY = SLOW * (16 << 20)
 
 # Says when it began to write, for the readers: the clock is the machine's.
 WRITER = """

@@ -21,8 +21,11 @@ from example.consumers import Posts as Liveblog
 from example.consumers import Values as LiveEdit
 from example.models import IntegerValue, Post
 from example.models import Liveblog as Blog
-from lab.screen import in_another_process, newest
+from lab.models import Seat
+from lab.screen import in_another_process, newest, serve
 from visitor import Visitor, closing
+
+pytestmark = pytest.mark.usefixtures("bindings_of_one_test")
 
 # ---- who is let in
 
@@ -270,6 +273,19 @@ async def test_who_was_away_hears_of_a_row_that_left_by_its_key_alone(visit, blo
     (missed,), _ = await (await visit(Liveblog)).subscribe("posts", since=ack["cursor"], liveblog=blog.pk)
 
     assert (missed["payload"]["action"], missed["payload"]["pk"], missed["payload"]["data"]) == ("delete", post.pk, {})
+
+
+async def test_what_the_database_refuses_is_told_in_our_words(visit):
+    def create(self, data):
+        return Seat.objects.create(row=1, number=1)
+
+    await Seat.objects.acreate(row=1, number=1)
+    browser = await visit(serve(Seat, fields=["guest"], create=create))
+
+    _, answer = await browser.ask("rows", {"action": "create", "data": {}})
+
+    assert answer["payload"]["code"] == "invalid"
+    assert not [word for word in ("UNIQUE", "lab_seat", "number") if word in str(answer)]
 
 
 # ---- what others had
