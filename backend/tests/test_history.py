@@ -329,11 +329,12 @@ async def test_links_of_both_rows_and_other_kinds_of_keys(visit):
 async def test_who_was_away_hears_of_links_like_of_anything(visit, people):
     team = await Team.objects.acreate()
     teams = await look(visit, "teams")
-    since = teams.cursor
+    await teams.visitor.leave()
 
     await team.members.aadd(people[0])
+    teams.visitor = await visit(Lab)
 
-    assert await teams.read(since) == ["update"]
+    assert await teams.read(teams.cursor) == ["update"]
     assert members(teams) == [people[0].pk]
 
 
