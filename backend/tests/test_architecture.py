@@ -39,7 +39,7 @@ ORDER = [
     "__init__",
 ]
 LINES = 330  # of a module, of any kind
-CODE = 2_500  # lines of the package that hold code
+CODE = 2_700  # lines of the package that hold code
 
 
 def name(path):

@@ -145,6 +145,9 @@ class ClubBinding(WebsocketBinding):
             raise PermissionDenied("Only members may see this.")
         return ["club"]
 
+    def has_permission(self, user, action, pk):
+        return False
+
 
 class Club(WebsocketDemultiplexer):
     consumers = {"club": ClubBinding.consumer}
