@@ -18,7 +18,6 @@ from weakref import WeakValueDictionary
 from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, get_user_model
 from django.core.exceptions import PermissionDenied
-from django.db import DatabaseError
 from django.db.models import Model
 from django.utils.crypto import constant_time_compare
 
@@ -134,7 +133,7 @@ class Lookout:
                 socket.look(now)
             try:
                 verdicts = await self._run(_look_at, tuple(self._sockets))
-            except DatabaseError:
+            except Exception:  # a session store or a user model may raise anything; the next look will do
                 logger.warning("Sessions could not be looked at; trying again.", exc_info=True)
                 continue
             for verdict in verdicts:

@@ -215,7 +215,6 @@ async def test_who_subscribes_again_has_the_groups_of_now(visit, settings, membe
     assert [len(told["payload"]["rows"]) for told in (before, after)] == [1, 0]
 
 
-@pytest.mark.xfail(reason="only a DatabaseError is got over")
 async def test_a_look_that_fails_is_not_the_last(call, settings, monkeypatch):
     settings.CHANNELS_DATABINDING = {"look_s": 0}
     cookie = await log_in(await User.objects.acreate(username="alice"))
