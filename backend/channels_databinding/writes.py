@@ -74,11 +74,15 @@ class Writer:
         try:
             while self._waiting:
                 await asyncio.sleep(0)  # what came in the same turn of the loop is done together
-                for answer in await self._run(apply, [write for write, _ in islice(self._waiting, TOGETHER)]):
+                try:
+                    answers = await self._run(apply, [write for write, _ in islice(self._waiting, TOGETHER)])
+                except Exception as error:  # ours: the others must not wait for ever
+                    answers = [error]
+                for answer in answers:
                     _, future = self._waiting.popleft()
                     if future.done():  # its socket was cut off
                         continue
-                    if isinstance(answer, OutcomeUnknown):
+                    if isinstance(answer, Exception):
                         future.set_exception(answer)
                     else:
                         future.set_result(answer)

@@ -10,6 +10,9 @@ from django.db import connection, transaction
 from channels_databinding.binding import WebsocketBinding
 from channels_databinding.demultiplexer import WebsocketDemultiplexer
 from channels_databinding.models import Ref
+from channels_databinding.protocol import Request
+from channels_databinding.sessions import Identity
+from channels_databinding.writes import Write, apply
 from example.consumers import Posts as Liveblog
 from example.models import Liveblog as Blog
 from example.models import Post
@@ -21,9 +24,9 @@ async def alice(transactional_db):
 
 
 @pytest.fixture
-async def post(transactional_db):
-    blog = await Blog.objects.acreate(name="The final", slug="final")
-    return await Post.objects.acreate(liveblog=blog, body="Kick-off", published=True)
+def post(transactional_db):
+    blog = Blog.objects.create(name="The final", slug="final")
+    return Post.objects.create(liveblog=blog, body="Kick-off", published=True)
 
 
 def edit(post, **data):
@@ -218,3 +221,96 @@ async def test_a_write_waits_for_a_long_transaction_of_somebody_else(visit, alic
     assert answer["payload"]["action"] == "ack"
     await post.arefresh_from_db()
     assert (post.body, post.published) == ("patient", False)
+
+
+# ---- many at once
+
+
+class AnyBinding(WebsocketBinding):
+    """Posts to write in all ways that hooks find to go wrong: what `body` says is done."""
+
+    model = Post
+    stream = "any"
+    fields = ["liveblog", "body"]
+    after_commit = []
+
+    @classmethod
+    def group_names(cls, post):
+        return []
+
+    def has_permission(self, user, action, pk):
+        return self.data["body"] != "forbidden"
+
+    def create(self, data):
+        match data["body"]:
+            case "dangling":  # a foreign key is looked at by the database at COMMIT
+                return Post.objects.create(liveblog_id=12345, body="dangling")
+            case "gives up":
+                transaction.set_rollback(True)
+            case "fails":
+                raise ZeroDivisionError
+            case "hook fails":
+                transaction.on_commit(lambda: 1 / 0)
+            case "hooked":
+                transaction.on_commit(lambda: self.after_commit.append(data["body"]))
+        return super().create(data)
+
+
+def apply_together(post, *bodies):
+    """Do creates in one go. Returns the answer to each: "ack", or its code."""
+    Ref.objects.all().delete()  # flush leaves them
+    data = [{"liveblog": post.liveblog_id, "body": body} for body in bodies]
+    requests = [Request("any", {"action": "create", "data": one}, "", f"together {n}") for n, one in enumerate(data)]
+    todo = [Write(AnyBinding(), request, Identity("alice", None), lambda row: True) for request in requests]
+    payloads = [answer.payload for answer in apply(todo)]
+    return [payload.get("code", "ack") for payload in payloads]
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [("forbidden", "forbidden"), ("", "invalid"), ("fails", "failed"), ("gives up", "failed"), ("dangling", "invalid")],
+)
+def test_of_writes_that_are_done_together_only_the_culprit_is_refused(post, transactional_db, body, code):
+    assert apply_together(post, "one", body, "two") == ["ack", code, "ack"]
+
+    assert sorted(Post.objects.exclude(pk=post.pk).values_list("body", flat=True)) == ["one", "two"]
+    assert Ref.objects.count() == 2
+
+
+def test_a_hook_that_fails_after_commit_does_not_keep_those_of_others_from_running(post, transactional_db):
+    AnyBinding.after_commit.clear()
+
+    assert apply_together(post, "hook fails", "hooked") == ["ack", "ack"]
+
+    assert AnyBinding.after_commit == ["hooked"]
+
+
+def test_the_lock_is_given_back_between_writes_that_take_long(post, transactional_db, monkeypatch):
+    monkeypatch.setattr("channels_databinding.writes.TOGETHER_S", 0)
+
+    assert apply_together(post, "one", "two") == ["ack"]  # the rest is for the next transaction
+
+
+async def test_writes_of_many_sockets_are_answered_each_its_own(visit, post):
+    class Demultiplexer(WebsocketDemultiplexer):
+        consumers = {"any": AnyBinding.consumer}
+
+    browsers = [await visit(Demultiplexer) for _ in range(20)]
+    creates = [{"action": "create", "data": {"liveblog": post.liveblog_id, "body": str(n)}} for n in range(20)]
+
+    answers = await asyncio.gather(*(browser.ask("any", one) for browser, one in zip(browsers, creates, strict=True)))
+
+    made = {str(n): answer["payload"]["pk"] for n, (_, answer) in enumerate(answers)}
+    assert made == {post.body: post.pk async for post in Post.objects.exclude(pk=post.pk)}
+
+
+async def test_a_fault_of_ours_is_answered_and_the_next_write_is_done(visit, alice, post, monkeypatch):
+    browser = await visit(Liveblog, alice)
+
+    with monkeypatch.context() as broken:
+        broken.setattr("channels_databinding.writes.apply", lambda writes: 1 / 0)
+        _, failed = await browser.ask("posts", edit(post, body="one"))
+    _, done = await browser.ask("posts", edit(post, body="two"))
+
+    assert failed["payload"]["code"] == "failed"
+    assert done["payload"]["action"] == "ack"
