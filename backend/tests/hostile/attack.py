@@ -87,7 +87,9 @@ class Attacker:
         self._closed = True
         self._report.closed[wire.code] += 1
         if wire.code not in (protocol.COME_BACK,):
-            self._report.fault(f"closed with {wire.code}", [str(text)[:300] for text in window])
+            self._report.fault(
+                f"closed with {wire.code}, after HTTP {wire.status}", [str(text)[:300] for text in window]
+            )
         return heard
 
     def _look_into(self, frame, text):
@@ -135,8 +137,6 @@ def expected(text):
         request = protocol.decode(None if isinstance(text, bytes) else text, GUESTS)
     except protocol.BadFrame as bad:
         return bad.ref or "", False
-    if (request.stream, request.action) == ("", "ack"):
-        return None, False
     is_write = request.action in ("create", "update", "delete") and request.stream in WRITABLE
     return request.ref, request.ref is not None and is_write
 

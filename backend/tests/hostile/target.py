@@ -115,6 +115,8 @@ class Teams(WebsocketBinding):
         return ["teams"]
 
     def has_permission(self, user, action, pk):
+        if action == "delete":  # its members go with it
+            return user.is_authenticated and not Membership.objects.filter(team__pk=pk).exists()
         return user.is_authenticated and (action != "create" or Team.objects.count() < QUOTA)
 
 

@@ -24,7 +24,7 @@ INSIDES = re.compile(
 )
 # The hooks of some bindings trip over junk, as people's own will: told in full once, then in a line. And what a server
 # below us says by itself, each time.
-TRIPPED = re.compile(r"ERROR \S+: (?:Posts|Articles), a subscribe: |WARNING \S+: stream '(?:posts|articles)', .*$")
+TRIPPED = re.compile(r"ERROR \S+: \w+, a subscribe: |WARNING \S+: stream '\w+', .*$")
 BELOW = re.compile(r"ERROR: +(?:Invalid UTF-8 sequence|Exception in ASGI application[\s\S]*Invalid IPv6 URL)")
 RECORD = re.compile(r"^(?=(?:WARNING|ERROR|CRITICAL)(?: \S+)?: |Unhandled)", re.M)
 
