@@ -17,6 +17,7 @@ from django.db.models import ForeignKey, ManyToManyField, Model, ProtectedError,
 from django.http import Http404
 
 from . import serializers
+from .complaints import complain
 from .protocol import Refused, plain, quote
 
 logger = logging.getLogger(__name__)
@@ -230,8 +231,8 @@ class WebsocketBinding:
             return bool(call(self.has_permission, self.user, action, pk))
         except (PermissionDenied, DatabaseError):
             raise
-        except Exception:
-            logger.exception("%s.has_permission failed, so the write is refused", type(self).__name__)
+        except Exception as error:
+            complain(type(self), f"a {action}", "has_permission", error)
             return False
 
     def _read_pk(self, pk: Any) -> Any:

@@ -14,6 +14,7 @@ from django.http import Http404
 
 from . import protocol
 from .binding import call, call_with
+from .complaints import complain
 from .guest import Guest
 from .hub import Hub
 from .inbox import Inbox
@@ -21,7 +22,7 @@ from .limits import Bucket, limit
 from .membership import Membership
 from .outbox import Outbox, Send
 from .protocol import BadFrame, Refused, Request, decode, frame, quote
-from .rows import Binding, complain
+from .rows import Binding
 from .sessions import identity
 from .writes import OutcomeUnknown, Write
 

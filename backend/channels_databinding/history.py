@@ -13,8 +13,9 @@ from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Model
 
 from .binding import parts
+from .complaints import complain
 from .journal import Batch, Change
-from .rows import ROWS_A_QUERY, complain, convert, rows_now
+from .rows import ROWS_A_QUERY, convert, rows_now
 from .serializers import Link
 
 

@@ -16,11 +16,12 @@ from django.http import Http404
 
 from . import cursor
 from .binding import as_groups, call, call_with
+from .complaints import complain
 from .hub import Hub
 from .limits import limit
 from .outbox import Outbox
 from .protocol import Refused, read_params
-from .rows import Audience, Binding, complain, visible_groups
+from .rows import Audience, Binding, visible_groups
 from .sessions import current
 from .subscriptions import Key, Member
 

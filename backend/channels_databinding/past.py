@@ -12,9 +12,10 @@ from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.models import ForeignKey, Model
 
 from .binding import foreign_keys
+from .complaints import complain
 from .history import History, Links, rebuild
 from .journal import Batch
-from .rows import Audience, Binding, complain, written
+from .rows import Audience, Binding, written
 
 T = TypeVar("T")
 

@@ -4,8 +4,6 @@ Rows as they are: read, asked for their groups, written as JSON. One that cannot
 once; it stops nobody else's.
 """
 
-import logging
-from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cache
 from itertools import islice
@@ -16,11 +14,10 @@ from django.db import OperationalError, connection
 from django.db.models import BooleanField, Model, QuerySet
 
 from .binding import WebsocketBinding, call
+from .complaints import complain
 from .limits import limit
 from .protocol import encode
 from .serializers import ColumnField, value_of
-
-logger = logging.getLogger(__name__)
 
 Audience = frozenset[str]
 Binding = type[WebsocketBinding]
@@ -118,15 +115,3 @@ def convert(field: ColumnField, value: Any) -> Any:
 def _converters(field: ColumnField) -> tuple[Any, list[Callable[..., Any]]]:
     column = field.get_col(field.model._meta.db_table)
     return column, connection.ops.get_db_converters(column) + column.get_db_converters(connection)
-
-
-def complain(about: Any, which: str, what: str, error: Exception) -> None:
-    """Log what fails for one and stops nobody else, once: not again at each change or question."""
-    key = (about, which, what, type(error))
-    if key not in _complaints:
-        _complaints.append(key)
-        name = getattr(about, "__name__", about)
-        logger.error("%s, %s: %s failed. Everybody else goes on.", name, which, what, exc_info=error)
-
-
-_complaints: deque[tuple[Any, ...]] = deque(maxlen=1_000)  # a fault not seen for a while is logged again

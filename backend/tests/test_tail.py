@@ -1,10 +1,13 @@
 """The thread that follows the journal, step by step."""
 
 import pytest
+from asgiref.sync import sync_to_async
+from django.db import transaction
 
 from channels_databinding import journal
 from channels_databinding.models import State
 from channels_databinding.tail import Tail
+from example.consumers import Values
 from example.models import IntegerValue
 
 
@@ -84,3 +87,29 @@ def test_a_tail_over_another_epoch_starts_over(steps):
     tail.step()
 
     assert batches[1:] == [(None, journal.position())]
+
+
+async def test_a_save_in_this_process_is_told_without_waiting_for_the_next_look(visit, monkeypatch):
+    monkeypatch.setattr(journal, "POLL_S", 60)
+    browser = await visit(Values)
+    await browser.subscribe("intval")
+
+    await IntegerValue.objects.acreate(name="at once", value=1)
+
+    assert (await browser.hear())["payload"]["data"]["name"] == "at once"
+
+
+async def test_what_a_transaction_saved_is_told_when_it_is_committed_and_not_before(visit, monkeypatch):
+    monkeypatch.setattr(journal, "POLL_S", 60)
+    browser = await visit(Values)
+    await browser.subscribe("intval")
+
+    @sync_to_async
+    def save_twice():
+        with transaction.atomic():
+            IntegerValue.objects.create(name="one", value=1)
+            IntegerValue.objects.create(name="two", value=2)
+
+    await save_twice()
+
+    assert len((await browser.hear())["payload"]["changes"]) == 2

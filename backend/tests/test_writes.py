@@ -17,6 +17,8 @@ from example.consumers import Posts as Liveblog
 from example.models import Liveblog as Blog
 from example.models import Post
 
+pytestmark = pytest.mark.usefixtures("bindings_of_one_test")
+
 
 @pytest.fixture
 async def alice(transactional_db):
@@ -117,6 +119,33 @@ async def test_a_conflict_shows_the_row_only_to_who_may_read_it(visit, alice, po
     assert told["payload"]["code"] == untold["payload"]["code"] == "conflict"
     assert told["payload"]["data"]["body"] == "Kick-off"
     assert "data" not in untold["payload"]
+
+
+async def test_a_conflict_shows_nothing_to_who_is_shown_the_row_by_another_binding(visit, post):
+    class ForAllBinding(AnyBinding):
+        stream = "all"
+
+        @classmethod
+        def group_names(cls, post):
+            return ["all"]
+
+    class ShownBinding(ForAllBinding):
+        stream = "shown"
+        fields = ["liveblog"]
+
+        def subscription_groups(self, user, **params):
+            return ["all"]
+
+    class Demultiplexer(WebsocketDemultiplexer):
+        consumers = {"shown": ShownBinding.consumer, "all": ForAllBinding.consumer}
+
+    browser = await visit(Demultiplexer)
+    await browser.subscribe("shown", all=True)
+
+    _, answer = await browser.ask("all", {**edit(post, body="mine"), "expect": {"body": "a guess"}})
+
+    assert answer["payload"]["code"] == "conflict"
+    assert "data" not in answer["payload"]
 
 
 @pytest.mark.parametrize(
@@ -246,7 +275,9 @@ class AnyBinding(WebsocketBinding):
             case "dangling":  # a foreign key is looked at by the database at COMMIT
                 return Post.objects.create(liveblog_id=12345, body="dangling")
             case "gives up":
+                post = super().create(data)
                 transaction.set_rollback(True)
+                return post
             case "fails":
                 raise ZeroDivisionError
             case "hook fails":
