@@ -20,7 +20,7 @@ os.environ |= {"DJANGO_SETTINGS_MODULE": "hostile.settings", "DEBUG": "1"}
 from hostile.attack import attack  # noqa: E402
 from hostile.server import Server  # noqa: E402
 
-MEMORY_MB = 10  # so much the server may grow from the first tenth to the last
+MEMORY_MB = 5  # so much the server may grow in the second half: by then it has all it needs
 
 
 def main():
@@ -45,8 +45,8 @@ def main():
         if asked.log:
             asked.log.write_text(server.log())
     print(f"{asked.server}, seed {asked.seed}", *report.lines(), sep="\n")
-    grown = (report.memory[-1] - report.memory[1]) / 1024
-    print(f"grown since the first tenth   {grown:.1f} MB of {MEMORY_MB} allowed")
+    grown = (report.memory[-1] - report.memory[len(report.memory) // 2]) / 1024
+    print(f"grown in the second half   {grown:.1f} MB of {MEMORY_MB} allowed")
     well = not (report.faults or report.complaints or report.illegitimate) and grown < MEMORY_MB
     sys.exit(0 if well and report.handles[-1] <= report.handles[0] else 1)
 

@@ -9,13 +9,15 @@ have been taken just then. Rules and proof: `docs/protocol.md`, "Changes".
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from .journal import Batch
 from .past import Followed, Past, Unclear
 from .rows import Audience, Binding, key_alone, row_payload, visible_groups
+
+Audiences = Mapping[str, set[Audience]]  # by group: those that it is one of
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class RowChange:
     passed: bool = False
 
 
-def diff(batch: Batch, binding: Binding, audiences: Collection[Audience]) -> dict[Audience, list[RowChange]]:
+def diff(batch: Batch, binding: Binding, audiences: Audiences) -> dict[Audience, list[RowChange]]:
     """Return what each audience must hear: deletes, then updates, then creates, each in the journal's order.
 
     Call it inside the read transaction that gave the batch. Raises Unclear.
@@ -38,15 +40,10 @@ def diff(batch: Batch, binding: Binding, audiences: Collection[Audience]) -> dic
         raise Unclear("its table was reset or had too many changes")
     if tables.isdisjoint(batch.changes):
         return {}
-    audiences_of: dict[str, set[Audience]] = defaultdict(set)
-    for audience in audiences:
-        for group in audience:
-            audiences_of[group].add(audience)
-
     past = Past(binding, batch)
     while True:
         try:
-            heard = _heard(past, audiences_of)
+            heard = _heard(past, audiences)
             break
         except Followed:  # a hook looks at related rows: once more, with them
             pass
@@ -54,11 +51,11 @@ def diff(batch: Batch, binding: Binding, audiences: Collection[Audience]) -> dic
     return {audience: sorted(told, key=lambda t: order.index(t.action)) for audience, told in heard.items()}
 
 
-def _heard(past: Past, audiences_of: Mapping[str, set[Audience]]) -> dict[Audience, list[RowChange]]:
+def _heard(past: Past, audiences: Audiences) -> dict[Audience, list[RowChange]]:
     heard: dict[Audience, list[RowChange]] = defaultdict(list)
     for key in past.keys:
         row = _Row(key, past)
-        for audience in set().union(*(audiences_of[group] for group in row.groups if group in audiences_of)):
+        for audience in set().union(*(audiences[group] for group in row.groups if group in audiences)):
             told = row.told(audience)
             if told is not None:
                 heard[audience].append(told)

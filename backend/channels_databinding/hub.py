@@ -20,7 +20,7 @@ from .journal import Moment
 from .outbox import Outbox
 from .protocol import COME_BACK
 from .sessions import Lookout
-from .subscriptions import CatchUp, Key, Member, Subscription, Texts, batch_texts, catch_up, reset, tables
+from .subscriptions import CatchUp, Key, Listeners, Member, Subscription, Texts, catch_up, reset
 from .tail import Tail
 from .writes import Writer
 
@@ -59,6 +59,7 @@ class Hub:
         self.lookout = Lookout(self.run)
         self.writer = Writer(self.run)
         self._keys: tuple[Key, ...] = ()  # of `subscriptions`, for the tail's thread: replaced, never changed
+        self._listeners = Listeners()  # as of the last batch; the tail's thread alone looks at it
         self._tail: Tail[Delivery] | None = None
         self._ready: asyncio.Future[None] | None = None
         self._waiting: deque[tuple[int, Callable[[], None]]] = deque()
@@ -173,8 +174,10 @@ class Hub:
         keys = self._keys  # read after the transaction began: who joins later reads a later state
         if start is None:
             return Delivery(now.position, now.epoch, tuple((key, None) for key in keys), starts_over=True)
-        batch = now.since(start, tables(key.binding for key in keys))
-        return Delivery(now.position, now.epoch, tuple(batch_texts(batch, keys, now.epoch)))
+        if self._listeners.keys is not keys:
+            self._listeners = Listeners(keys)
+        batch = now.since(start, self._listeners.tables)
+        return Delivery(now.position, now.epoch, tuple(self._listeners.texts(batch, now.epoch)))
 
     def _take(self, loop: asyncio.AbstractEventLoop, tail: Tail[Delivery], delivery: Delivery) -> None:
         """Bring a delivery from the tail's thread into the loop, and wait there until it is done: nothing is read

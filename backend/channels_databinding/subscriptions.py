@@ -6,7 +6,8 @@ snapshot. Reading what a member missed is here, too: by the same differ, seriali
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -158,7 +159,8 @@ def catch_up(key: Key, start: int | None, epoch: str) -> CatchUp:
     with journal.moment() as now:
         if start is not None and epoch == now.epoch and now.floor <= start <= now.position:
             try:
-                missed = diff(now.since(start, tables([key.binding])), key.binding, [key.groups])
+                alone = {group: {key.groups} for group in key.groups}
+                missed = diff(now.since(start, tables([key.binding])), key.binding, alone)
             except Unclear:
                 pass
             else:
@@ -207,21 +209,31 @@ def _rows(key: Key) -> Iterator[Any]:
                 yield {"pk": payload["pk"], "data": payload.get("data", {})}
 
 
-def batch_texts(batch: Batch, keys: Iterable[Key], epoch: str) -> Iterator[tuple[Key, Texts | None]]:
-    """Return what each subscription hears of a batch; None where it has to read again."""
-    by_binding: dict[Binding, list[Key]] = {}
-    for key in keys:
-        by_binding.setdefault(key.binding, []).append(key)
-    for binding, several in by_binding.items():
-        try:
-            heard = diff(batch, binding, {key.groups for key in several})
-        except DatabaseError:
-            raise
-        except Exception as error:
-            if not isinstance(error, Unclear):  # a hook's fault, or ours: one binding's, not everybody's
-                logger.exception("%s could not be told its changes", binding.__name__)
-            yield from ((key, None) for key in several)
-            continue
-        for key in several:
-            if key.groups in heard:
-                yield key, texts(key, heard[key.groups], epoch, batch.end)
+class Listeners:
+    """Who listens, by binding and group: a batch costs what has changed, and not how many listen to something else."""
+
+    def __init__(self, keys: Collection[Key] = ()) -> None:
+        self.keys = keys
+        self.tables = tables(key.binding for key in keys)
+        self.audiences: dict[Binding, dict[str, set[Audience]]] = defaultdict(lambda: defaultdict(set))
+        self._keys: dict[tuple[Binding, Audience], list[Key]] = defaultdict(list)
+        for key in keys:
+            self._keys[key.binding, key.groups].append(key)
+            for group in key.groups:
+                self.audiences[key.binding][group].add(key.groups)
+
+    def texts(self, batch: Batch, epoch: str) -> Iterator[tuple[Key, Texts | None]]:
+        """Return what each subscription hears of a batch; None where it has to read again."""
+        for binding, audiences in self.audiences.items():
+            try:
+                heard = diff(batch, binding, audiences)
+            except DatabaseError:
+                raise
+            except Exception as error:
+                if not isinstance(error, Unclear):  # a hook's fault, or ours: one binding's, not everybody's
+                    logger.exception("%s could not be told its changes", binding.__name__)
+                yield from ((key, None) for key in self.keys if key.binding is binding)
+                continue
+            for audience, changes in heard.items():
+                for key in self._keys[binding, audience]:
+                    yield key, texts(key, changes, epoch, batch.end)

@@ -236,7 +236,7 @@ async def test_one_query_a_relation_answers_for_the_whole_batch(visit, articles,
         with moment() as now:
             batch = now.since(start, tables([binding]))
             with django_assert_max_num_queries(4):
-                return diff(batch, binding, [frozenset({"b1"})])
+                return diff(batch, binding, {"b1": {frozenset({"b1"})}})
 
     heard = await db(work)
 

@@ -454,7 +454,7 @@ async def test_links_of_many_rows_cost_some_queries_and_not_some_for_each(visit,
         with moment() as now:
             batch = now.since(start, tables([binding]))
             with django_assert_max_num_queries(8):
-                return diff(batch, binding, [frozenset({"bea"})])
+                return diff(batch, binding, {"bea": {frozenset({"bea"})}})
 
     heard = await db(work)
 
