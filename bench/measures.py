@@ -31,18 +31,18 @@ def crowd(server, peer, visits=()):
 
 
 class Changes:
-    """Asks for one change after the other, of the items of some boards in turn, or at random."""
+    """Asks for one change after the other, of the items of some boards: each in its turn, so that no two changes of
+    one row are on the way, which a peer may send as one."""
 
-    def __init__(self, server, boards, *, shuffled=False):
+    def __init__(self, server, boards):
         self._server = server
         self._pks = [pk for board in boards for pk in pks(board)]
-        self._chance = random.Random(1) if shuffled else None
+        random.Random(1).shuffle(self._pks)
         self.asked = 0
 
     def ask(self):
-        pk = self._chance.choice(self._pks) if self._chance else self._pks[self.asked % len(self._pks)]
+        self._server.save(self._pks[self.asked % len(self._pks)], self.asked + 1)
         self.asked += 1
-        self._server.save(pk, self.asked)
 
 
 class Effort:
@@ -176,7 +176,7 @@ def writes(server, peer, pace):
 def selective(server, peer, pace):
     visits = [peer.visit(GROUPS[n % len(GROUPS)]) for n in range(2_000)]
     with crowd(server, peer, visits) as sockets:
-        changes = Changes(server, GROUPS, shuffled=True)
+        changes = Changes(server, GROUPS)
         yield from stream(server, sockets, changes, each=len(visits) // len(GROUPS), seconds=pace.seconds)
 
 
