@@ -65,7 +65,7 @@ class Crowd:
                 self._selector.register(one.sock, selectors.EVENT_READ, one)
                 self.sockets.append(one)
                 opening.add(one)
-            for one in self._turn(1.0):
+            for one in self.turn(1.0):
                 if one.open and one in opening:
                     opening.discard(one)
                     for text in one.says:
@@ -80,7 +80,7 @@ class Crowd:
         """Read until `is_so()`."""
         deadline = time.monotonic() + patience_s
         while not is_so():
-            self._turn(0.5)
+            self.turn(0.5)
             if time.monotonic() > deadline:
                 raise Silent(f"{self.changes} changes and {self.answers} answers, and no more in {patience_s} s")
 
@@ -88,10 +88,10 @@ class Crowd:
         """Read for so long. `then()` after each turn."""
         end = perf_counter() + seconds
         while (left := end - perf_counter()) > 0:
-            self._turn(min(left, 0.05))
+            self.turn(min(left, 0.05))
             then()
 
-    def _turn(self, timeout):
+    def turn(self, timeout):
         """Read once from each socket that has something. Returns them."""
         told = []
         at, between, read = self.at, self.between, self._reader.read

@@ -8,18 +8,13 @@ import random
 from contextlib import contextmanager
 from time import perf_counter, process_time
 
+from figures import median
 from layout import EMPTY, GROUPS, MANY, SHARED, WRITTEN, pks
 from load import Crowd, Line
 from websocket import Reader
 
 ON_THE_WAY = 16  # changes that were asked for and have not reached everybody; of those to more than 1,000, 4
 ECHO_EVERY_S = 0.002
-
-
-def median(values):
-    values = sorted(values)
-    middle = len(values) // 2
-    return values[middle] if len(values) % 2 else (values[middle - 1] + values[middle]) / 2
 
 
 @contextmanager
@@ -99,31 +94,34 @@ def stream(server, sockets, changes, *, each, seconds):
     yield "load_share", share
 
 
-def bystander(server, sockets, changes, *, times, seconds):
-    """How long an echo takes on another socket: while nothing happens, and while changes go to all."""
-    line, waits, sent = Line(server.port, "/echo"), [], None
+class Bystander:
+    """A socket that nothing is sent to but its own echo: how long it waits for that, in milliseconds."""
 
-    def look():
-        nonlocal sent
+    def __init__(self, server):
+        self._line, self.waits = Line(server.port, "/echo"), []
+        self._sent, self._waiting = 0.0, False
+
+    def look(self):
         now = perf_counter()
-        if sent is not None and now - sent >= 0 and line.answer():
-            waits.append((now - sent) * 1_000)
-            sent = None
-        if sent is None and (not waits or now >= pause_until[0]):
-            line.say("echo")
-            sent = perf_counter()
-            pause_until[0] = sent + ECHO_EVERY_S
+        if self._waiting and self._line.answer():
+            self.waits.append((now - self._sent) * 1_000)
+            self._waiting = False
+        if not self._waiting and now - self._sent >= ECHO_EVERY_S:
+            self._line.say("echo")
+            self._sent, self._waiting = now, True
 
-    pause_until = [0.0]
-    sockets.between = look
+
+def echo(server, sockets, changes, *, times, seconds):
+    """How long a bystander waits: while nothing happens, and while one change after the other goes to all."""
+    bystander = Bystander(server)
+    sockets.between = bystander.look
     sockets.listen(0.5)
-    yield "quiet_ms", median(waits)
-    waits.clear()
+    quiet, bystander.waits = median(bystander.waits), []
     for _ in one_change(server, sockets, changes, times=times, seconds=seconds):
         pass
     sockets.between = None
-    line.close()
-    waits.sort()
+    waits = sorted(bystander.waits)
+    yield "quiet_ms", quiet
     yield "p99_ms", waits[int(len(waits) * 0.99)]
     yield "most_ms", waits[-1]
 
@@ -131,21 +129,21 @@ def bystander(server, sockets, changes, *, times, seconds):
 # ---- the parts
 
 
-def fanout(server, peer, pace):
+def fanout(server, peer, pace, sizes):
     changes = Changes(server, [SHARED])
     with crowd(server, peer) as sockets:
-        for size in pace.sizes(peer):
+        for size in sizes:
             sockets.join([peer.visit(SHARED)] * (size - len(sockets.sockets)))
             for name, figure in one_change(server, sockets, changes, times=pace.times, seconds=pace.seconds):
                 yield f"{size}.{name}", figure
             if size == 4_000 and server.server != "raw":
-                for name, figure in bystander(server, sockets, changes, times=pace.times, seconds=pace.seconds):
+                for name, figure in echo(server, sockets, changes, times=pace.times, seconds=pace.seconds):
                     yield f"echo.{name}", figure
             for name, figure in stream(server, sockets, changes, each=size, seconds=pace.seconds):
                 yield f"{size}.{name}", figure
 
 
-def writes(server, peer, pace):
+def writes(server, peer, pace, _):
     """Each socket writes an item of its own, again when the last write is answered. One other looks on."""
     with crowd(server, peer, [peer.visit(WRITTEN)]) as onlooker:
         for size in (1, 50):
@@ -165,7 +163,7 @@ def writes(server, peer, pace):
                 sockets.answered = again
                 for one in own:
                     write(one)
-                sockets.listen(pace.seconds, lambda: onlooker.listen(0))
+                sockets.listen(pace.seconds, lambda: onlooker.turn(0))
                 took, cpu_s, share = effort.end()
                 yield f"{size}.per_s", len(waits) / took
                 yield f"{size}.median_ms", median(waits)
@@ -173,21 +171,21 @@ def writes(server, peer, pace):
                 yield f"{size}.load_share", share
 
 
-def selective(server, peer, pace):
+def selective(server, peer, pace, _):
     visits = [peer.visit(GROUPS[n % len(GROUPS)]) for n in range(2_000)]
     with crowd(server, peer, visits) as sockets:
         changes = Changes(server, GROUPS)
         yield from stream(server, sockets, changes, each=len(visits) // len(GROUPS), seconds=pace.seconds)
 
 
-def memory(server, peer, pace):
+def memory(server, peer, pace, _):
     with crowd(server, peer, [peer.visit(EMPTY)] * 50) as sockets:
         before = server.status().resident_kb
         sockets.join([peer.visit(EMPTY)] * 2_000)
         yield "socket_kb", (server.status().resident_kb - before) / 2_000
 
 
-def back(server, peer, pace):
+def back(server, peer, pace, _):
     with crowd(server, peer, [peer.visit(EMPTY)]):
         before, begun = server.status().queries.get("rows", 0), perf_counter()
         with crowd(server, peer, [peer.visit_with_rows(SHARED)] * 1_000):
@@ -195,7 +193,7 @@ def back(server, peer, pace):
         yield "queries", server.status().queries.get("rows", 0) - before
 
 
-def bulk(server, peer, pace):
+def bulk(server, peer, pace, _):
     with crowd(server, peer, [peer.visit(MANY)] * 100) as sockets:
         to_median, to_last = [], []
         for time in range(pace.times // 3 or 1):
