@@ -16,6 +16,7 @@ import gc
 import os
 import platform
 import resource
+import signal
 import sys
 import time
 from collections import defaultdict
@@ -47,7 +48,7 @@ class Pace:
 
     def sizes(self, server, peer, turn):
         """Return the numbers of sockets for one fan-out. Some take minutes for 4,000: once must do."""
-        most = 1_000 if turn and peer in ("channels", "dcrf") else self.most
+        most = 1_000 if turn and PEERS[peer].has_layer else self.most
         return [size for size in report.SIZES if size <= most]
 
 
@@ -124,6 +125,7 @@ def options():
 
 def main():
     chosen = options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped."))  # not before the server is
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (FILES if most == resource.RLIM_INFINITY else min(FILES, most), most))
     install()

@@ -14,7 +14,7 @@ from websocket import Closed, frame, handshake
 
 CONNECTING = 40  # at once: Twisted's backlog is 50, and past it the kernel waits for a second
 CHUNK = 1 << 16
-PATIENCE_S = 90
+PATIENCE_S = 20  # without a word
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: no port stays taken behind a socket that is gone
 
 
@@ -65,7 +65,12 @@ class Crowd:
                 self._selector.register(one.sock, selectors.EVENT_READ, one)
                 self.sockets.append(one)
                 opening.add(one)
-            for one in self.turn(1.0):
+            told = self.turn(1.0)
+            if told:
+                deadline = time.monotonic() + PATIENCE_S
+            elif time.monotonic() > deadline:
+                raise Silent(f"{missing} sockets more should have come, and none did in {PATIENCE_S} s")
+            for one in told:
                 if one.open and one in opening:
                     opening.discard(one)
                     for text in one.says:
@@ -73,16 +78,15 @@ class Crowd:
                 if one.open and one.answers >= one.waits_for and one not in there:
                     there.add(one)
                     missing -= 1
-            if time.monotonic() > deadline:
-                raise Silent(f"{missing} sockets more should have come in {PATIENCE_S} s")
 
-    def until(self, is_so, patience_s=PATIENCE_S):
+    def until(self, is_so):
         """Read until `is_so()`."""
-        deadline = time.monotonic() + patience_s
+        deadline = time.monotonic() + PATIENCE_S
         while not is_so():
-            self.turn(0.5)
-            if time.monotonic() > deadline:
-                raise Silent(f"{self.changes} changes and {self.answers} answers, and no more in {patience_s} s")
+            if self.turn(0.5):
+                deadline = time.monotonic() + PATIENCE_S
+            elif time.monotonic() > deadline:
+                raise Silent(f"{self.changes} changes and {self.answers} answers, and no more in {PATIENCE_S} s")
 
     def listen(self, seconds, then=lambda: None):
         """Read for so long. `then()` after each turn."""

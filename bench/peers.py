@@ -25,6 +25,7 @@ class Peer:
     rows: Callable | None = None  # asks for a board's rows; None: they come with the subscription
     write: Callable | None = None  # (pk, value)
     has_boards: bool = True
+    has_layer: bool = False  # the channel layer looks through all members of a group for each message
     sees_update: bool = True
 
     def path(self, board):
@@ -62,6 +63,7 @@ PEERS = {
         answer=rb'"ref": ',
         rows=lambda board: _text(action="list", ref="r"),
         write=lambda pk, value: _text(action="update", ref="w", pk=pk, data={"value": value}),
+        has_layer=True,
     ),
     "dcrf": Peer(
         "djangochannelsrestframework",
@@ -72,6 +74,7 @@ PEERS = {
         rows=lambda board: _text(action="list", request_id=2, board=board),
         write=lambda pk, value: _text(action="patch", request_id=3, pk=pk, data={"value": value}),
         has_boards=False,
+        has_layer=True,
         sees_update=False,
     ),
     "bare": Peer(

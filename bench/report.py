@@ -9,7 +9,7 @@ import re
 import sys
 from pathlib import Path
 
-from figures import Figures
+from figures import Figures, written
 from goals import goals
 from peers import PEERS
 from plot import plot
@@ -58,12 +58,20 @@ def goal_table(figures):
 
 
 def client(figures):
-    """How we know that the load client does not hold anybody up."""
-    shares = [max(v) for (_, server, _, name), v in figures.values.items() if "load_share" in name and server != "raw"]
-    columns = [*_sizes("per_s"), ("its share of its core", "1000.load_share")]
-    rows = [["plain sockets", *(figures.cell("fanout", "raw", "bare", name) for _, name in columns)]]
-    busiest = f"In what is compared it was busy for at most {max(shares, default=0):.0%} of any measure."
-    return table(["", *(title for title, _ in columns)], rows) + "\n\n" + busiest
+    """How we know that the load client holds nobody up."""
+    shares = [
+        max(values)
+        for (_, server, _, name), values in figures.values.items()
+        if name.endswith("load_share") and server != "raw"
+    ]
+    rows = []
+    for size in SIZES:
+        key = "fanout", "raw", "bare"
+        rate, share = figures.median(*key, f"{size}.per_s"), figures.median(*key, f"{size}.load_share")
+        if rate:
+            rows.append([f"{size:,}", figures.cell(*key, f"{size}.per_s"), f"{share:.0%}", written(rate / share)])
+    told = table(["sockets", "frames a second", "the client's share of its core", "so a full core would take"], rows)
+    return f"{told}\n\nIn what is compared above it was busy for {max(shares, default=0):.0%} of its time at most."
 
 
 TABLES = {
