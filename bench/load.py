@@ -14,7 +14,7 @@ from websocket import Closed, frame, handshake
 
 CONNECTING = 40  # at once: Twisted's backlog is 50, and past it the kernel waits for a second
 CHUNK = 1 << 16
-PATIENCE_S = 20  # without a word
+PATIENCE_S = 30  # without anything new
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: no port stays taken behind a socket that is gone
 
 
@@ -55,36 +55,36 @@ class Crowd:
     def join(self, visits):
         """Add sockets: for each a path, what it says once it is open, and how many answers it then waits for.
         Returns when all are there."""
-        visits = deque(visits)
-        missing = len(visits)
-        there, opening = set(), set()
+        visits, opening, coming = deque(visits), set(), set()
         deadline = time.monotonic() + PATIENCE_S
-        while missing:
+        while visits or coming:
             while visits and len(opening) < CONNECTING:
                 one = Socket(self._port, *visits.popleft())
                 self._selector.register(one.sock, selectors.EVENT_READ, one)
                 self.sockets.append(one)
                 opening.add(one)
-            told = self.turn(1.0)
-            if told:
-                deadline = time.monotonic() + PATIENCE_S
-            elif time.monotonic() > deadline:
-                raise Silent(f"{missing} sockets more should have come, and none did in {PATIENCE_S} s")
-            for one in told:
+                coming.add(one)
+            before = len(coming)
+            for one in coming.intersection(self.turn(1.0)):
                 if one.open and one in opening:
                     opening.discard(one)
                     for text in one.says:
                         one.send(text)
-                if one.open and one.answers >= one.waits_for and one not in there:
-                    there.add(one)
-                    missing -= 1
+                if one.open and one.answers >= one.waits_for:
+                    coming.discard(one)
+            if len(coming) < before:
+                deadline = time.monotonic() + PATIENCE_S
+            elif time.monotonic() > deadline:
+                raise Silent(f"{len(coming)} sockets are not there, and no other came in {PATIENCE_S} s")
 
     def until(self, is_so):
         """Read until `is_so()`."""
-        deadline = time.monotonic() + PATIENCE_S
+        deadline, before = time.monotonic() + PATIENCE_S, None
         while not is_so():
-            if self.turn(0.5):
-                deadline = time.monotonic() + PATIENCE_S
+            self.turn(0.5)
+            heard = self.changes, self.answers
+            if heard != before:
+                deadline, before = time.monotonic() + PATIENCE_S, heard
             elif time.monotonic() > deadline:
                 raise Silent(f"{self.changes} changes and {self.answers} answers, and no more in {PATIENCE_S} s")
 
