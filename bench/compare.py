@@ -133,13 +133,14 @@ def main():
     gc.disable()  # it would stop the load for some milliseconds; between the parts it is called
     pace = QUICK if chosen.quick else FULL
     pace = Pace(chosen.rounds or pace.rounds, pace.seconds, pace.times, pace.most)
-    begun = time.monotonic()
+    begun, (load, _, _) = time.monotonic(), os.getloadavg()
     values = measure(chosen.only, chosen.servers, chosen.peers, pace)
     about = {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "machine": machine(),
         "versions": versions(),
         "rounds": f"{pace.rounds} round{'s' if pace.rounds > 1 else ''}, {(time.monotonic() - begun) / 60:.0f} minutes",
+        "load": round(load, 2),
         "pinned": pinned,
     }
     figures = Figures(about, values)

@@ -14,7 +14,7 @@ from websocket import Closed, frame, handshake
 
 CONNECTING = 40  # at once: Twisted's backlog is 50, and past it the kernel waits for a second
 CHUNK = 1 << 16
-PATIENCE_S = 30  # without anything new
+PATIENCE_S = 120  # without anything new: an in-memory layer with 4,000 members may think for half a minute
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: no port stays taken behind a socket that is gone
 
 
@@ -99,6 +99,8 @@ class Crowd:
         """Read once from each socket that has something. Returns them."""
         told = []
         at, between, read = self.at, self.between, self._reader.read
+        if between is not None:
+            timeout = 0  # what it looks at is none of these sockets
         for turn, (key, _) in enumerate(self._selector.select(timeout)):
             one = key.data
             data = one.sock.recv(CHUNK)

@@ -46,10 +46,14 @@ def _sizes(name):
 def about(figures):
     told = figures.about
     versions = ", ".join(f"{name} {version}" for name, version in told["versions"].items())
-    return (
-        f"Measured on {told['date']}: {told['machine']}. {versions}. {told['rounds']}."
-        f"{'' if told['pinned'] else ' The processes could not be kept on cores of their own.'}"
-    )
+    sentences = [
+        f"Measured on {told['date']}: {told['machine']}.",
+        f"{versions}.",
+        f"{told['rounds']}.",
+        f"The load average before it was {told['load']}." if "load" in told else "",
+        "" if told["pinned"] else "The processes could not be kept on cores of their own.",
+    ]
+    return " ".join(filter(None, sentences))
 
 
 def goal_table(figures):
@@ -126,7 +130,7 @@ def show(figures):
     """Print all tables that have a row."""
     for name, write in TABLES.items():
         text = write(figures)
-        if name == "about" or text.count("\n") > 1:
+        if name == "about" or text.count("\n| ") > 1:
             print(f"\n## {name}\n\n{text}")
 
 

@@ -33,5 +33,5 @@ DATABASES = {
 }
 # Room for all that is on the way: at its default, 100, the layer would drop changes, and be faster for it.
 CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer", "CONFIG": {"capacity": 10_000}}}
-# One address has all the sockets here.
+# One address has all the sockets here, and one of them may write as fast as it is answered.
 CHANNELS_DATABINDING = {"sockets_per_address": 100_000, "sockets_per_user": 100_000, "frames_per_s": 100_000}
