@@ -3,6 +3,7 @@
 Many sockets in one thread. What is heard is counted and timed, not decoded.
 """
 
+import select
 import selectors
 import socket
 import struct
@@ -166,7 +167,8 @@ class Line:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket.sendall(handshake(path))
-        self._file = self._socket.makefile("rb")
+        self._file, self._poll = self._socket.makefile("rb"), select.poll()
+        self._poll.register(self._socket, select.POLLIN)
         while self._file.readline().strip():
             pass
 
@@ -187,10 +189,7 @@ class Line:
 
     def answer(self):
         """Return whether something came, without waiting for it."""
-        try:
-            return bool(self._socket.recv(CHUNK, socket.MSG_DONTWAIT))
-        except BlockingIOError:
-            return False
+        return bool(self._poll.poll(0) and self._socket.recv(CHUNK))
 
     def ask(self, text):
         self.say(text)

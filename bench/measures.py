@@ -102,8 +102,8 @@ class Bystander:
         self._sent, self._waiting = 0.0, False
 
     def look(self):
-        now = perf_counter()
-        if self._waiting and self._line.answer():
+        came, now = self._waiting and self._line.answer(), perf_counter()
+        if came:
             self.waits.append((now - self._sent) * 1_000)
             self._waiting = False
         if not self._waiting and now - self._sent >= ECHO_EVERY_S:
@@ -122,6 +122,7 @@ def echo(server, sockets, changes, *, times, seconds):
     sockets.between = None
     waits = sorted(bystander.waits)
     yield "quiet_ms", quiet
+    yield "meanwhile_ms", median(waits)
     yield "p99_ms", waits[int(len(waits) * 0.99)]
     yield "most_ms", waits[-1]
 

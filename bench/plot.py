@@ -5,7 +5,7 @@ One change until the median socket has it, by the number of sockets: an SVG, for
 
 from math import log10
 
-WIDTH, HEIGHT, LEFT, TOP, BOTTOM, GAP = 860, 380, 64, 52, 46, 76
+WIDTH, HEIGHT, LEFT, TOP, BOTTOM, GAP = 860, 400, 64, 82, 46, 76
 SIZES = (1, 100, 1_000, 4_000)
 TIMES_MS = (0.1, 1, 10, 100, 1_000, 10_000)
 STYLE = """
@@ -46,7 +46,7 @@ def _panel(figures, server, peers, left, width):
     def y(time_ms):
         return bottom - (bottom - TOP) * (log10(time_ms) + 1) / (log10(TIMES_MS[-1]) + 1)
 
-    yield f'<text class="title" x="{left}" y="{TOP - 14}">{server}</text>'
+    yield f'<text class="title" x="{left}" y="{TOP - 32}">{server}</text>'
     for time_ms in TIMES_MS:
         yield f'<line class="grid" x1="{left}" x2="{left + width}" y1="{y(time_ms):.1f}" y2="{y(time_ms):.1f}"/>'
         label = f"{time_ms:,} ms" if time_ms < 1_000 else f"{time_ms // 1_000} s"
@@ -64,7 +64,7 @@ def _panel(figures, server, peers, left, width):
 def _legend(peers):
     at = LEFT
     for peer, label in peers:
-        yield f'<circle class="{peer}" cx="{at + 5}" cy="16" r="5"/>'
-        yield f'<text x="{at + 16}" y="20">{label.replace("`", "")}</text>'
-        at += 34 + 7 * len(label)
+        yield f'<circle class="{peer}" cx="{at + 5:.0f}" cy="16" r="5"/>'
+        yield f'<text x="{at + 16:.0f}" y="20">{label.replace("`", "")}</text>'
+        at += 40 + 7.2 * len(label)
     yield f'<text x="{WIDTH - 8}" y="{HEIGHT - 6}" text-anchor="end">sockets</text>'

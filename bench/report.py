@@ -92,7 +92,12 @@ TABLES = {
     "echo": lambda figures: grid(
         figures,
         "fanout",
-        [("nothing else, ms", "echo.quiet_ms"), ("99 % within, ms", "echo.p99_ms"), ("longest, ms", "echo.most_ms")],
+        [
+            ("nothing else, ms", "echo.quiet_ms"),
+            ("meanwhile, median", "echo.meanwhile_ms"),
+            ("99 % within, ms", "echo.p99_ms"),
+            ("longest, ms", "echo.most_ms"),
+        ],
     ),
     "writes": lambda figures: grid(
         figures,
