@@ -36,7 +36,7 @@ def grid(figures, part, columns, *, peers=COMPARED, servers=SERVERS):
             cells = [figures.cell(part, server, peer, name) for _, name in columns]
             if set(cells) != {"–"}:
                 rows.append([label, server, *cells])
-    return table(["", "", *(title for title, _ in columns)], rows)
+    return table(["", "", *(title for title, _ in columns)], rows) if rows else "Not measured in this run."
 
 
 def _sizes(name):
