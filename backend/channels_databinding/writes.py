@@ -130,7 +130,10 @@ def _do(write: Write) -> Mapping[str, Any]:
                 return _ack(_known(request, who))
             binding.user = current(binding.user)
             pk = binding.perform(request.payload, write.may_read)
-            return _ack(_remember(request, who, binding, pk, start))
+            answer = _remember(request, who, binding, pk, start)
+            if transaction.get_rollback():
+                raise DatabaseError("a hook had the transaction rolled back")
+            return _ack(answer)
     except Refused as refused:
         return refused.payload
     except PermissionDenied as error:
