@@ -31,7 +31,7 @@ T = TypeVar("T")
 THREADS: Final = 4  # for client writes, snapshots and catching up, of all sockets together
 FOLLOW_S: Final = 10.0  # until the journal was read once; past it a subscribe fails
 RESETS_APART_S: Final = 1.0  # between two snapshots of one subscription that resets ask for
-SLICE: Final = 128  # members that are handed a batch in one turn of the loop: nobody's ping waits for a fan-out
+SLICE: Final = 64  # members that are handed a batch in one turn of the loop: nobody's ping waits for a fan-out
 
 _pool = ThreadPoolExecutor(THREADS, thread_name_prefix="channels_databinding")
 _hubs: "WeakKeyDictionary[asyncio.AbstractEventLoop, Hub]" = WeakKeyDictionary()
