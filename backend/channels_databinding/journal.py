@@ -177,13 +177,9 @@ def mark_and_prune(now: float | None = None) -> int:
     Ref.objects.filter(at__lt=now - 2 * limit("retention_s")).delete()  # longer than any client may come back to ask
     pruned = 0
     if old is not None:
-        while True:
-            ids = list(
-                Entry.objects.filter(id__lte=old.position).order_by("id").values_list("id", flat=True)[:PRUNE_ROWS]
-            )
-            if not ids:
-                break
-            pruned += Entry.objects.filter(id__lte=ids[-1]).delete()[0]
+        forgotten = Entry.objects.filter(id__lte=old.position)
+        while ids := list(forgotten.order_by("id").values_list("id", flat=True)[:PRUNE_ROWS]):
+            pruned += forgotten.filter(id__lte=ids[-1]).delete()[0]
     return pruned
 
 

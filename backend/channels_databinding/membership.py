@@ -78,7 +78,7 @@ class Membership:
             if params:
                 groups = await self._hub.run(subscription_groups, binding, self._hooks.user, params)
             else:
-                groups = await self._hub.run(self._groups_now)
+                groups = self._groups = await self._hub.run(self._groups_now)
         except REFUSALS as error:
             raise Refused("forbidden", str(error) or "You may not see this.") from None
         member = await self._join(stream, Key(binding, params, groups), told=True)

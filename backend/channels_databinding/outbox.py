@@ -13,7 +13,6 @@ import time
 import types
 from collections import deque
 from collections.abc import Awaitable, Callable, Generator
-from functools import partial
 from typing import Any, Final
 
 from .protocol import CANNOT_SEND, TOO_SLOW, frame
@@ -147,14 +146,9 @@ class Outbox:
 @types.coroutine
 def _resume(coroutine: Generator[Any, Any, None], waits_for: Any) -> Generator[Any, Any, None]:
     """Go on with a coroutine that was begun outside a task, from what it waits for."""
-    while True:
-        try:
-            value = yield waits_for
-        except BaseException as error:
-            resume = partial(coroutine.throw, error)
-        else:
-            resume = partial(coroutine.send, value)
-        try:
-            waits_for = resume()
-        except StopIteration:
-            return
+    try:
+        yield waits_for
+    except BaseException:
+        coroutine.close()
+        raise
+    yield from coroutine

@@ -42,26 +42,26 @@ def readable(rows: "QuerySet[Any] | Iterable[Any]", most: int | None = None) -> 
     if not isinstance(rows, QuerySet):
         return islice(rows, most)
     try:
-        return list(rows if most is None or rows.query.is_sliced else rows[:most])
+        return list(rows if rows.query.is_sliced else rows[:most])
     except Exception as error:
         if _is_the_databases(error):
             raise
-    rows = rows if rows.ordered else rows.order_by("pk")
-    return _readable(rows, 0, rows.count())
+    if not rows.query.is_sliced:
+        rows = (rows if rows.ordered else rows.order_by("pk"))[:most]
+    return _readable(rows)
 
 
-def _readable(rows: "QuerySet[Any]", start: int, stop: int) -> list[Any]:
+def _readable(rows: "QuerySet[Any]") -> list[Any]:
     """Close in on the rows that cannot be read: by halves, and by place, since even their keys may be unreadable."""
     try:
-        return list(rows[start:stop])
+        return list(rows)
     except Exception as error:
         if _is_the_databases(error):
             raise
-        if stop - start > 1:
-            middle = (start + stop) // 2
-            return _readable(rows, start, middle) + _readable(rows, middle, stop)
-        complain(rows.model, f"row number {start}", "reading", error)
-        return []
+        if (half := rows.count() // 2) == 0:
+            complain(rows.model, f"row number {rows.query.low_mark}", "reading", error)
+            return []
+    return _readable(rows[:half]) + _readable(rows[half:])
 
 
 def _is_the_databases(error: Exception) -> bool:

@@ -281,6 +281,26 @@ async def test_what_goes_on_is_not_disturbed_by_being_asked_again(visit, alice):
     assert await reader.hears_nothing()
 
 
+async def test_who_is_nobody_and_gets_other_groups_when_subscribing_is_left_in_peace(visit, alice):
+    groups = ["members"]
+
+    class Changing(WebsocketDemultiplexer):
+        consumers = {"open": OpenBinding.consumer}
+
+        def connection_groups(self):
+            return groups
+
+    browser, watched = await visit(Changing), await visit(Open, alice)
+    await watched.subscribe("open", group="members")
+    groups.append("readers")
+    await browser.subscribe("open")
+
+    await leave(alice, "members")
+    assert (await watched.hear())["payload"]["action"] == "reset"  # so there was a look
+
+    assert await browser.hears_nothing()
+
+
 async def test_a_hook_that_fails_when_asked_again_ends_nothing_for_good(visit, alice, monkeypatch, caplog):
     browser = await visit(Open, alice)
     await browser.subscribe("open", group="members")
