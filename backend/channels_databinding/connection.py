@@ -36,7 +36,7 @@ class Connection:
     bind a model, by stream."""
 
     def __init__(self, hooks: Any, bindings: Mapping[str, Binding], hub: Hub, send: Send) -> None:
-        self._hooks, self._bindings, self._hub, self._send = hooks, bindings, hub, send
+        self._hooks, self._bindings, self._hub = hooks, bindings, hub
         self.identity = identity(hooks.scope)
         self._outbox = Outbox(send)
         self._membership = Membership(hooks, hub, self._outbox)
@@ -82,7 +82,7 @@ class Connection:
             code = self._refusal
         except Http404:
             code = protocol.NO_SUCH_PLACE
-        await self._send({"type": "websocket.accept"})
+        await self._outbox.accept()
         if code is not None:
             self._outbox.close(code)
             return False

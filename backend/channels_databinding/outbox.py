@@ -36,6 +36,7 @@ class Outbox:
         self._sent = self._answered = self._asked = self._frames = 0
         self._pings: dict[str, tuple[int, float]] = {}  # ref: (characters sent before it, when)
         self._room = asyncio.Event()
+        self._is_open = False  # not accepted yet: what is to be sent waits
         self.subscribed = False  # only a socket that has subscribed is asked
         self.closed = False
 
@@ -43,6 +44,14 @@ class Outbox:
     def on_the_way(self) -> int:
         """Characters that the socket may not have read yet."""
         return self._sent - self._answered
+
+    async def accept(self) -> None:
+        """Let the browser in. What was handed on before follows now, a close too."""
+        await self._send({"type": "websocket.accept"})
+        self._is_open = True
+        waiting, self._queue = self._queue, deque()
+        for event in waiting:
+            self._push(event, 0)
 
     def hand(self, text: str) -> None:
         """Send a frame, or queue it behind those that wait. Closes a socket that does not read."""
@@ -60,7 +69,7 @@ class Outbox:
         """Close the socket. What waits is dropped: it is in the journal."""
         if not self.closed:
             self.drop()
-            self._begin({"type": "websocket.close", "code": code})
+            self._push({"type": "websocket.close", "code": code}, 0)
 
     def drop(self) -> None:
         """Say no more."""
@@ -69,6 +78,7 @@ class Outbox:
         self._room.set()
         if self._sending is not None:
             self._sending.cancel()
+            self._sending = None
 
     def answered(self, ref: str | None) -> bool:
         """Note that the socket has read all that was sent before this ping. Returns whether it was asked so."""
@@ -101,7 +111,7 @@ class Outbox:
 
     def _push(self, event: dict[str, Any], characters: int) -> None:
         self._sent += characters
-        if self._sending is not None:
+        if self._sending is not None or not self._is_open:
             self._queue.append(event)
         else:
             self._begin(event)
@@ -133,7 +143,8 @@ class Outbox:
         except Exception as error:
             failed = error
         finally:
-            self._sending = None
+            if self._sending is asyncio.current_task():  # and no close has taken its place
+                self._sending = None
         if failed is not None:
             self._fail(failed)
 

@@ -9,8 +9,10 @@ from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.http import Http404
 from django.test import RequestFactory
 
-from channels_databinding import inbox
+from channels_databinding import inbox, journal
 from channels_databinding.demultiplexer import WebsocketDemultiplexer
+from channels_databinding.hub import Hub
+from channels_databinding.membership import Membership
 from example.bindings import IntegerValueBinding
 from example.consumers import Posts as Liveblog
 from example.consumers import Values as LiveEdit
@@ -144,6 +146,23 @@ async def _answers(browser, count):
         if "ref" in frame:
             count -= 1
             yield frame
+
+
+async def test_who_connects_while_changes_pass_is_let_in_before_it_is_told(visit, monkeypatch):
+    open_ = Membership.open
+
+    async def slow(self, bindings):
+        await open_(self, bindings)
+        await IntegerValue.objects.acreate(name="meanwhile", value=1)
+        told = asyncio.Event()
+        Hub.current().when_passed(await sync_to_async(journal.position)(), told.set)
+        await told.wait()
+
+    monkeypatch.setattr(Membership, "open", slow)
+    browser = await visit(LiveEdit)
+
+    assert browser.accepted
+    assert (await browser.hear())["payload"]["data"]["name"] == "meanwhile"
 
 
 async def test_a_thousand_rows_come_in_parts_and_changes_in_one_frame(visit, monkeypatch):

@@ -39,13 +39,20 @@ def wire():
     return Wire()
 
 
+async def opened(wire):
+    outbox = Outbox(wire)
+    await outbox.accept()
+    wire.events.clear()
+    return outbox
+
+
 async def until(true):
     while not true():  # noqa: ASYNC110  (what is waited for has no event of its own)
         await asyncio.sleep(0)
 
 
 async def test_a_frame_is_sent_before_hand_returns(wire):
-    outbox = Outbox(wire)
+    outbox = await opened(wire)
 
     outbox.hand("a")
 
@@ -53,7 +60,7 @@ async def test_a_frame_is_sent_before_hand_returns(wire):
 
 
 async def test_frames_behind_one_that_waits_keep_their_order(wire):
-    outbox = Outbox(wire)
+    outbox = await opened(wire)
     wire.reading.clear()
 
     for text in "abc":
@@ -67,7 +74,7 @@ async def test_frames_behind_one_that_waits_keep_their_order(wire):
 
 
 async def test_a_socket_that_does_not_take_frames_is_closed_at_its_bound(wire):
-    outbox = Outbox(wire)
+    outbox = await opened(wire)
     wire.reading.clear()
 
     for _ in range(6):
@@ -81,7 +88,7 @@ async def test_a_socket_that_does_not_take_frames_is_closed_at_its_bound(wire):
 
 
 async def test_a_socket_that_takes_frames_and_answers_no_ping_is_closed_at_its_bound(wire):
-    outbox = Outbox(wire)
+    outbox = await opened(wire)
     outbox.subscribed = True
 
     for _ in range(6):
@@ -92,7 +99,7 @@ async def test_a_socket_that_takes_frames_and_answers_no_ping_is_closed_at_its_b
 
 
 async def test_a_socket_that_answers_its_pings_is_sent_any_amount(wire):
-    outbox = Outbox(wire)
+    outbox = await opened(wire)
     outbox.subscribed = True
 
     for _ in range(100):
@@ -103,7 +110,7 @@ async def test_a_socket_that_answers_its_pings_is_sent_any_amount(wire):
 
 
 async def test_a_ping_is_asked_after_every_64_frames(wire):
-    outbox = Outbox(wire)
+    outbox = await opened(wire)
     outbox.subscribed = True
 
     for _ in range(128):
@@ -113,7 +120,7 @@ async def test_a_ping_is_asked_after_every_64_frames(wire):
 
 
 async def test_a_socket_that_never_subscribed_is_not_asked(wire):
-    outbox = Outbox(wire)
+    outbox = await opened(wire)
 
     for _ in range(1_000):
         outbox.hand("x" * 10_000)
@@ -123,7 +130,7 @@ async def test_a_socket_that_never_subscribed_is_not_asked(wire):
 
 
 async def test_a_ping_that_stays_unanswered_closes(wire):
-    outbox = Outbox(wire)
+    outbox = await opened(wire)
     outbox.subscribed = True
     for _ in range(64):
         outbox.hand("x")
@@ -134,7 +141,7 @@ async def test_a_ping_that_stays_unanswered_closes(wire):
 
 
 async def test_a_large_snapshot_waits_for_room(wire):
-    outbox = Outbox(wire)
+    outbox = await opened(wire)
     outbox.subscribed = True
 
     async def send_snapshot():
@@ -156,7 +163,7 @@ async def test_a_large_snapshot_waits_for_room(wire):
 
 
 async def test_nobody_waits_for_room_at_a_socket_that_is_gone(wire):
-    outbox = Outbox(wire)
+    outbox = await opened(wire)
     outbox.subscribed = True
     for _ in range(3):
         outbox.hand("x" * (1 << 20))
@@ -169,11 +176,42 @@ async def test_nobody_waits_for_room_at_a_socket_that_is_gone(wire):
 
 
 async def test_a_socket_that_fails_is_sent_no_more():
+    asked = []
+
     async def send(event):
-        raise OSError("gone")
+        asked.append(event["type"])
+        if event["type"] != "websocket.accept":
+            raise OSError("gone")
 
     outbox = Outbox(send)
+    await outbox.accept()
 
     outbox.hand("a")
+    outbox.hand("b")
 
     assert outbox.closed
+    assert asked == ["websocket.accept", "websocket.send", "websocket.close"]  # it ends, in case it was not gone
+
+
+async def test_what_is_handed_on_before_the_socket_is_accepted_follows_then(wire):
+    outbox = Outbox(wire)
+
+    outbox.hand("a")
+    outbox.hand("b")
+    assert wire.events == []
+    await outbox.accept()
+    outbox.hand("c")
+
+    assert [event["type"] for event in wire.events][:2] == ["websocket.accept", "websocket.send"]
+    assert wire.texts == ["a", "b", "c"]
+
+
+async def test_a_socket_that_is_closed_before_it_is_accepted_is_told_why(wire):
+    outbox = Outbox(wire)
+
+    outbox.hand("a")
+    outbox.close(1012)
+    await outbox.accept()
+
+    assert [event["type"] for event in wire.events] == ["websocket.accept", "websocket.close"]
+    assert wire.code == 1012
