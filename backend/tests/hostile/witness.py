@@ -25,7 +25,10 @@ INSIDES = re.compile(
 # The hooks of some bindings trip over junk, as people's own will: told in full once, then in a line. And what a server
 # below us says by itself, each time.
 TRIPPED = re.compile(r"ERROR \S+: \w+, a subscribe: |WARNING \S+: stream '\w+', .*$")
-BELOW = re.compile(r"ERROR: +(?:Invalid UTF-8 sequence|Exception in ASGI application[\s\S]*Invalid IPv6 URL)")
+BELOW = re.compile(
+    r"WARNING: +Invalid HTTP request received|"
+    r"ERROR: +(?:Invalid UTF-8 sequence|Exception in ASGI application[\s\S]*Invalid IPv6 URL)"
+)
 RECORD = re.compile(r"^(?=(?:WARNING|ERROR|CRITICAL)(?: \S+)?: |Unhandled)", re.M)
 
 # The columns that somebody here may change on a row, before as after: None where it is nobody's. mallory makes and
