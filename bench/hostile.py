@@ -33,7 +33,7 @@ def main():
 
     def progress(report):
         print(
-            f"{report.sent:>9,} frames  {report.memory[-1] / 1024:6.1f} MB  {time.monotonic() - begun:5.0f} s",
+            f"{report.sent:>9,} frames  {report.memory[-1] / (1 << 20):6.1f} MB  {time.monotonic() - begun:5.0f} s",
             flush=True,
         )
 
@@ -45,7 +45,7 @@ def main():
         if asked.log:
             asked.log.write_text(server.log())
     print(f"{asked.server}, seed {asked.seed}", *report.lines(), sep="\n")
-    grown = (report.memory[-1] - report.memory[len(report.memory) // 2]) / 1024
+    grown = (report.memory[-1] - report.memory[len(report.memory) // 2]) / (1 << 20)
     print(f"grown in the second half   {grown:.1f} MB of {MEMORY_MB} allowed")
     well = not (report.faults or report.complaints or report.illegitimate) and grown < MEMORY_MB
     sys.exit(0 if well and report.handles[-1] <= report.handles[0] else 1)

@@ -21,7 +21,8 @@ from statistics import median, quantiles
 BACKEND = Path(__file__).resolve().parents[1] / "backend"
 sys.path[:0] = [str(BACKEND / "tests"), str(BACKEND)]
 
-from reader import COMMANDS, Reader, environment, serve  # noqa: E402
+from process import COMMANDS  # noqa: E402
+from reader import Reader, environment, serve  # noqa: E402
 
 READERS, SLOW = 200, 5
 BLOG, POSTS = 1, 20

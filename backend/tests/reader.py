@@ -1,80 +1,23 @@
-"""A server that really runs, and readers on its bytes: they can stop reading, which no library lets them."""
+"""Readers on the bytes of a server that really runs: they can stop reading, which no library lets them."""
 
 import asyncio
-import os
-import resource
 import socket
-import subprocess
-import sys
-import time
-from contextlib import contextmanager
-from pathlib import Path
 
 import orjson
 
-TESTS = Path(__file__).resolve().parent
-COMMANDS = {
-    "daphne": ["daphne", "-v", "0", "-b", "127.0.0.1", "-p"],
-    "uvicorn": ["uvicorn", "--log-level", "warning", "--lifespan", "off", "--port"],
-}
-START_S = 30
+import process
+from process import Server
+
 TEXT, CLOSE, PING, PONG = 0x1, 0x8, 0x9, 0xA
 
 
-def environment(database):
-    """Return the environment of a process that works on this database as a server in production does."""
-    return os.environ | {
-        "DJANGO_SETTINGS_MODULE": "settings",
-        "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent)]),
-        "DATABASE_URL": f"sqlite:///{database}",
-        "DEBUG": "0",  # which would remember each query
-        "SECRET_KEY": "only for tests",
-        "ALLOWED_HOSTS": "127.0.0.1",
-        "HTTPS": "0",
-    }
-
-
-class Server:
-    def __init__(self, kind, database, log):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self._log = log
-        command = [sys.executable, "-m", *COMMANDS[kind], str(self.port), "example.asgi:application"]
-        with log.open("wb") as told:
-            self.process = subprocess.Popen(command, env=environment(database), stdout=told, stderr=told)
-
-    def wait(self):
-        """Return when it answers."""
-        deadline = time.monotonic() + START_S
-        while not self._answers():
-            assert self.process.poll() is None, f"the server ended at once:\n{self._log.read_text()}"
-            assert time.monotonic() < deadline, f"the server did not start in {START_S} s:\n{self._log.read_text()}"
-            time.sleep(0.02)
-
-    def _answers(self):
-        try:
-            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-        except OSError:
-            return False
-        return True
-
-    def memory(self):
-        """Return its resident memory in bytes, 0 where the system does not tell."""
-        told = Path(f"/proc/{self.process.pid}/statm")
-        return int(told.read_text().split()[1]) * resource.getpagesize() if told.exists() else 0
-
-
-@contextmanager
 def serve(database, log, kind="daphne"):
     """Serve the example's posts from a database file, in a process of its own."""
-    server = Server(kind, database, log)
-    try:
-        server.wait()
-        yield server
-    finally:
-        server.process.kill()
-        server.process.wait()
+    return Server("example.asgi:application", environment(database), log, kind).running()
+
+
+def environment(database):
+    return process.environment(database, "settings", ALLOWED_HOSTS="127.0.0.1")
 
 
 class Reader(asyncio.Protocol):

@@ -259,5 +259,5 @@ def _wait_for_handles(server, report):
     """The sockets of the last tenth may still be closing."""
     deadline = time.monotonic() + PATIENCE_S
     while server.handles() > min(report.handles) and time.monotonic() < deadline:
-        time.sleep(0.02)
+        time.sleep(0.02)  # nothing tells of what another process has closed
     report.handles.append(server.handles())

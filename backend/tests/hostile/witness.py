@@ -62,7 +62,7 @@ class Report:
     complaints: Counter = field(default_factory=Counter)  # all else in the log
     illegitimate: list = field(default_factory=list)  # rows that should not be as they are
     faults: list = field(default_factory=list)
-    memory: list = field(default_factory=list)  # KiB: before, and after each tenth
+    memory: list = field(default_factory=list)  # bytes: before, and after each tenth
     handles: list = field(default_factory=list)  # open files after each tenth, and at last
 
     def fault(self, what, *evidence):
@@ -85,7 +85,7 @@ class Report:
                 f"bystander's writes     {len(ordered):,}: median {median(ordered) * 1e3:.0f} ms, "
                 f"99 % within {late * 1e3:.0f} ms, worst {worst * 1e3:.0f} ms"
             )
-        yield f"server's memory, MB    {', '.join(f'{kib / 1024:.1f}' for kib in self.memory)}"
+        yield f"server's memory, MB    {', '.join(f'{size / (1 << 20):.1f}' for size in self.memory)}"
         yield f"server's open files    {' → '.join(map(str, self.handles))}"
         yield f"log: complaints        {sum(self.complaints.values()):,}"
         yield f"  beside those of hooks {sum(self.tripped.values()):,}, of the server itself {self.below:,}"

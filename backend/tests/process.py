@@ -1,0 +1,87 @@
+"""A server that really runs, in a process of its own."""
+
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parent
+COMMANDS = {
+    "daphne": ["daphne", "-v", "0", "-b", "127.0.0.1", "-p"],
+    "uvicorn": ["uvicorn", "--log-level", "warning", "--port"],
+}
+START_S, STOP_S = 30, 20
+
+
+def environment(database, settings, **more):
+    """Return the environment of a process that works on this database as a server in production does."""
+    return os.environ | {
+        "DJANGO_SETTINGS_MODULE": settings,
+        "PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(TESTS)]),
+        "PYTHONUNBUFFERED": "1",
+        "DATABASE_URL": f"sqlite:///{database}",
+        "DEBUG": "0",  # which would remember each query
+        "SECRET_KEY": "a key of production's length, which nobody can guess",
+        "REDIS_URL": "",
+        "HTTPS": "0",
+        **more,
+    }
+
+
+class Server:
+    """`application` on the server `kind`. What it says goes to the file `log`."""
+
+    def __init__(self, application, environment, log, kind="daphne"):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self._command = [sys.executable, "-m", *COMMANDS[kind], str(self.port), application]
+        self._environment, self._log = environment, log
+
+    @contextmanager
+    def running(self):
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                self._command, env=self._environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+            )
+        try:
+            deadline = time.monotonic() + START_S
+            while not self._answers():
+                assert self.process.poll() is None, f"the server ended at once:\n{self.log()}"
+                assert time.monotonic() < deadline, f"the server did not start in {START_S} s:\n{self.log()}"
+                time.sleep(0.02)  # another process tells of nothing but by an answer
+            yield self
+        finally:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+    def _answers(self):
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+        except OSError:
+            return False
+        return True
+
+    def log(self):
+        return self._log.read_text(errors="replace")
+
+    def memory(self):
+        """Return its resident memory in bytes, 0 where the system does not tell."""
+        told = Path(f"/proc/{self.process.pid}/statm")
+        return int(told.read_text().split()[1]) * resource.getpagesize() if told.exists() else 0
+
+    def handles(self):
+        """Return how many files and sockets it has open, 0 where the system does not tell."""
+        try:
+            return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+        except OSError:
+            return 0
