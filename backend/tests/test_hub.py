@@ -13,6 +13,9 @@ from channels_databinding.hub import Hub
 from channels_databinding.models import Entry, State
 from example.consumers import Values as LiveEdit
 from example.models import IntegerValue
+from lab.screen import serve
+
+pytestmark = pytest.mark.usefixtures("bindings_of_one_test")
 
 
 def names(frames):
@@ -237,3 +240,76 @@ async def test_a_subscribe_begins_when_earlier_writes_are_answered(visit):
     told = await browser.hear_until(subscribe)
 
     assert [frame["ref"] for frame in told if "ref" in frame] == [write, subscribe]
+
+
+# ---- a fan-out in slices
+
+
+class SlowHub(Hub):
+    """A hub whose fan-out waits between slices until `go_on` is set."""
+
+    def __init__(self):
+        super().__init__()
+        self.go_on, self.waits = asyncio.Event(), asyncio.Event()
+        self.go_on.set()
+
+    def _take(self, loop, tail, delivery):
+        asyncio.run_coroutine_threadsafe(self._hand_slowly(tail, delivery), loop).result()
+
+    async def _hand_slowly(self, tail, delivery):
+        for _ in self.deliver(delivery):
+            self.waits.set()
+            await self.go_on.wait()
+
+
+async def test_who_joins_during_a_fan_out_is_not_given_what_was_read_before_it(visit, monkeypatch):
+    monkeypatch.setattr("channels_databinding.hub.SLICE", 1)
+    hub = SlowHub()
+    one, two = await visit(LiveEdit, hub=hub), await visit(LiveEdit, hub=hub)
+    await one.subscribe("intval")
+    await two.subscribe("intval")  # what was read for them would still do for others
+
+    hub.go_on.clear()
+    await IntegerValue.objects.acreate(name="a", value=1)
+    await asyncio.wait_for(hub.waits.wait(), 10)
+    late = await visit(LiveEdit, hub=hub)
+    told, _ = await late.subscribe("intval")
+    hub.go_on.set()
+
+    assert names(told) == ["a"]
+    assert (await one.hear())["payload"]["data"]["name"] == (await two.hear())["payload"]["data"]["name"] == "a"
+    assert await late.hears_nothing()
+
+
+async def test_a_ping_is_answered_while_a_fan_out_goes_on(visit, monkeypatch):
+    monkeypatch.setattr("channels_databinding.hub.SLICE", 1)
+    hub = SlowHub()
+    browsers = [await visit(LiveEdit, hub=hub) for _ in range(3)]
+    for browser in browsers:
+        await browser.subscribe("intval")
+
+    hub.go_on.clear()
+    await IntegerValue.objects.acreate(name="a", value=1)
+    await asyncio.wait_for(hub.waits.wait(), 10)
+    heard = [await browser.hear_until(await browser.say("", {"action": "ping"})) for browser in browsers]
+    hub.go_on.set()
+
+    assert sorted(len(frames) for frames in heard) == [1, 1, 2]  # one of them has been told
+
+
+async def test_audiences_that_share_a_group_all_hear_and_one_that_came_later_too(visit):
+    demultiplexer = serve(
+        IntegerValue,
+        group_names=classmethod(lambda cls, row: ["a"]),
+        subscription_groups=lambda self, user, groups: groups.split("+"),
+    )
+    heard, browsers = [], []
+    for groups in ("a", "a+b", "a+c"):
+        browser = await visit(demultiplexer)
+        await browser.subscribe("rows", groups=groups)
+        browsers.append(browser)
+
+        await IntegerValue.objects.acreate(name=groups, value=1)
+        heard.append([(await one.hear())["payload"]["data"]["name"] for one in browsers])
+
+    assert heard == [["a"], ["a+b"] * 2, ["a+c"] * 3]

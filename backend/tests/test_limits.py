@@ -9,6 +9,7 @@ from django.contrib.auth.models import Group, User
 from django.core.exceptions import PermissionDenied
 
 from channels_databinding import WebsocketBinding, WebsocketDemultiplexer, limits, subscriptions
+from channels_databinding.inbox import Inbox
 from channels_databinding.limits import Bucket, limit
 from example.consumers import Values
 from example.models import IntegerValue
@@ -96,6 +97,24 @@ async def test_all_sockets_of_a_user_share_one_measure(visit, settings):
         await two.hear()
 
     assert time.monotonic() - began >= 0.45
+
+
+async def test_what_is_cleared_while_it_waits_for_its_turn_is_not_done():
+    done, tenth = [], asyncio.Event()
+
+    async def do(request):
+        done.append(request)
+        if len(done) == 10:
+            tenth.set()
+
+    inbox = Inbox(do, [Bucket(10)])
+    for n in range(11):
+        inbox.put(n, 1)
+    await asyncio.wait_for(tenth.wait(), 10)  # the last one is not there for another tenth of a second
+    inbox.clear()
+    await inbox.done()
+
+    assert done == list(range(10))
 
 
 async def test_an_ack_that_nobody_asked_for_counts_like_any_frame(visit, settings):
