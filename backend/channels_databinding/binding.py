@@ -124,7 +124,8 @@ class WebsocketBinding:
 
         By default every row is looked at: define it for a table of more than some hundred rows.
         """
-        return cls.model._base_manager.prefetch_related(*(field.name for field in cls.links()))  # type: ignore[no-any-return]
+        rows: QuerySet[Any] = cls.model._base_manager.prefetch_related(*(field.name for field in cls.links()))
+        return rows
 
     def subscription_groups(self, user: Any, **params: Any) -> Iterable[str]:
         """Return the groups for a browser that subscribes with `params`. Raise PermissionDenied to refuse.
@@ -154,7 +155,8 @@ class WebsocketBinding:
 
     def get_queryset(self) -> "QuerySet[Any]":
         """Return the rows that `self.user` may touch. A row outside is `not_found`."""
-        return self.model._default_manager.all()  # type: ignore[no-any-return]
+        rows: QuerySet[Any] = self.model._default_manager.all()
+        return rows
 
     def deserialize(self, payload: Mapping[str, Any]) -> tuple[str, Any, Any]:
         """Return (action, pk, data) of a write."""

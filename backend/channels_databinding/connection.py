@@ -13,7 +13,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404
 
 from . import protocol
-from .binding import call, call_with
+from .binding import call
 from .complaints import complain
 from .guest import Guest
 from .hub import Hub
@@ -74,7 +74,6 @@ class Connection:
         code = None
         try:
             if self._hub.lookout.add(self):
-                await self._hub.run(call_with, self._hooks.connect, self._hooks.scope["url_route"]["kwargs"])
                 await self._membership.open(self._bindings)
             else:
                 code = protocol.FLOODING

@@ -11,10 +11,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 
 from . import subscriptions
-from .binding import WebsocketBinding, call_with
+from .binding import WebsocketBinding
 from .connection import Connection
 from .hub import Hub
-from .membership import connection_groups, subscription_groups
+from .membership import admit, subscription_groups
 from .outbox import Send
 from .protocol import name_params
 from .rows import Binding
@@ -68,8 +68,7 @@ class WebsocketDemultiplexer(AsyncConsumer):
         """
         socket, kwargs, session = cls(), dict(url_kwargs or {}), getattr(request, "session", None)
         socket._enter({"user": request.user, "session": session, "url_route": {"kwargs": kwargs}})
-        call_with(socket.connect, kwargs)
-        groups, name, binding = connection_groups(socket), name_params(params, stream), cls.consumers[stream]
+        groups, name, binding = admit(socket), name_params(params, stream), cls.consumers[stream]
         if params:
             groups = subscription_groups(binding, socket.user, name)
         return subscriptions.snapshot(Key(binding, name, groups))

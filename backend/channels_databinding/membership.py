@@ -30,6 +30,12 @@ logger = logging.getLogger(__name__)
 REFUSALS: Final = (PermissionDenied, Http404, ObjectDoesNotExist)  # what a hook raises to say no
 
 
+def admit(hooks: Any) -> Audience:
+    """Ask whether a socket may come in, and return its groups. Raises what the hooks raise."""
+    call_with(hooks.connect, hooks.scope["url_route"]["kwargs"])
+    return connection_groups(hooks)
+
+
 def connection_groups(hooks: Any) -> Audience:
     """Return the groups of a socket that asks for no others."""
     return as_groups(call_with(hooks.connection_groups, hooks.scope["url_route"]["kwargs"]))
@@ -61,8 +67,8 @@ class Membership:
         self._members: dict[tuple[str, str], Member] = {}  # by stream and params
 
     async def open(self, bindings: Mapping[str, Binding]) -> None:
-        """Join what this socket hears without asking. Raises what the hook raises."""
-        self._groups = await self._hub.run(connection_groups, self._hooks)
+        """Join what this socket hears without asking, if it may come in. Raises what the hooks raise."""
+        self._groups = await self._hub.run(admit, self._hooks)
         if self._groups:
             for stream, binding in bindings.items():
                 member = await self._join(stream, Key(binding, "", self._groups), told=False)

@@ -1,6 +1,6 @@
 """The target's settings: as in production. Each line of its log begins with a level."""
 
-from config.settings import *  # noqa: F403
+from config.settings import *  # noqa: F403  (settings are all the names of a module)
 from config.settings import INSTALLED_APPS
 
 INSTALLED_APPS = [*INSTALLED_APPS, "example", "lab"]
