@@ -12,6 +12,7 @@ from django.db import DEFAULT_DB_ALIAS, connections, router
 from django.db.models import UniqueConstraint
 
 from .binding import BINDINGS, WebsocketBinding
+from .capture import DATABASES
 from .limits import DEFAULTS
 from .serializers import is_parent_link
 
@@ -54,14 +55,16 @@ def check_vendor(**kwargs: Any) -> list[CheckMessage]:
     connection = connections[DEFAULT_DB_ALIAS]
     if not BINDINGS:
         return []
-    if connection.vendor != "sqlite":
+    if connection.vendor not in DATABASES:
         return [
             Error(
-                f"Bindings need SQLite for now; this database is {connection.vendor}.",
-                hint="PostgreSQL is next. See the README, Limits.",
+                f"Bindings need SQLite or PostgreSQL; this database is {connection.vendor}.",
+                hint="See the README, Limits.",
                 id="channels_databinding.E010",
             )
         ]
+    if connection.vendor != "sqlite":
+        return []
     name = str(connection.settings_dict["NAME"])
     if name == ":memory:" or "mode=memory" in name:
         return [

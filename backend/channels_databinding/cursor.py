@@ -26,7 +26,7 @@ def seal(epoch: str, position: object, fingerprints: Iterable[str]) -> str:
     return f"{body}:{_sign(body)}"
 
 
-def unseal(text: object, epoch: str, fingerprint: str) -> int | None:
+def unseal(text: object, epoch: str, fingerprint: str) -> str | None:
     """Return the position in `text`, or None where it cannot be served for this subscription."""
     if not isinstance(text, str) or len(text) > 10_000 or not text.isascii():
         return None
@@ -36,7 +36,7 @@ def unseal(text: object, epoch: str, fingerprint: str) -> int | None:
     sealed_epoch, position, fingerprints = body.split(":")
     if sealed_epoch != epoch or fingerprint not in fingerprints.split("."):
         return None
-    return int(position)
+    return position
 
 
 def _sign(body: str) -> str:

@@ -14,7 +14,7 @@ from django.db.models import Model
 
 from .binding import parts
 from .complaints import complain
-from .journal import Batch, Change
+from .journal import END, START, Batch, Change
 from .rows import ROWS_A_QUERY, convert, rows_now
 from .serializers import Link
 
@@ -28,7 +28,7 @@ class History:
         self.changes: dict[Any, list[Change]] = defaultdict(list)
         self.now: dict[Any, Model] = {}
         several = [change for part in parts(model) for change in batch.changes.get(part._meta.db_table, ())]
-        for change in sorted(several, key=lambda change: change.position):
+        for change in sorted(several, key=lambda change: change.at):
             try:
                 self.changes[convert(model._meta.pk, change.pk)].append(change)
             except Exception as error:
@@ -38,15 +38,15 @@ class History:
         self.now |= rows_now(self.model, set(keys) - {None}, *links)
 
     def times(self, key: Any) -> list[int]:
-        return [change.position for change in self.changes.get(key, ())]
+        return [change.at for change in self.changes.get(key, ())]
 
-    def at(self, key: Any, position: int) -> Model | None:
-        """Return the row as it was after the journal's `position`, None if it did not exist."""
+    def at(self, key: Any, time: int) -> Model | None:
+        """Return the row as it was after the change at `time`, None if it did not exist."""
         if key not in self.changes:
             return self.now.get(key)
         images: dict[str, Mapping[str, Any] | None] = {}
         for change in self.changes[key]:
-            if change.position > position:
+            if change.at > time:
                 images.setdefault(change.table, change.before)
         now = self.now.get(key)
         if None in images.values() or (now is None and self.model._meta.db_table not in images):
@@ -62,13 +62,12 @@ class Links:
         self.field, self._through = field, through
         self._owner = through._meta.get_field(field.m2m_field_name()).attname
         self._target = through._meta.get_field(field.m2m_reverse_field_name()).attname
-        self._start, self._end = batch.start, batch.end + 1
         self._spans: dict[Any, list[tuple[int, int, Any]]] = defaultdict(list)  # owner: [(since, until, target)]
         links = History(through, batch)
         links.find(links.changes)
         self._changed = links.changes.keys()
         for key in self._changed:
-            for since, until in pairwise([self._start, *links.times(key), self._end]):
+            for since, until in pairwise([START, *links.times(key), END]):
                 self._note(links.at(key, since), since, until)
         self.owners = tuple(self._spans)  # of links that changed
 
@@ -78,7 +77,7 @@ class Links:
         for i in range(0, len(wanted), ROWS_A_QUERY):
             for link in self._through._base_manager.filter(**{f"{self._owner}__in": wanted[i : i + ROWS_A_QUERY]}):
                 if link.pk not in self._changed:
-                    self._note(link, self._start, self._end)
+                    self._note(link, START, END)
 
     def _note(self, link: Model | None, since: int, until: int) -> None:
         owner, target = getattr(link, self._owner, None), getattr(link, self._target, None)
@@ -87,7 +86,7 @@ class Links:
 
     def times(self, owner: Any) -> set[int]:
         edges = {at for since, until, _ in self._spans.get(owner, ()) for at in (since, until)}
-        return edges - {self._start, self._end}
+        return edges - {START, END}
 
     def targets(self) -> set[Any]:
         return {target for owner in self._spans for target in self.ever(owner)}
@@ -96,10 +95,10 @@ class Links:
         """Return the keys that an owner was joined to at any time of the batch."""
         return {target for _, _, target in self._spans.get(owner, ())}
 
-    def at(self, owner: Any, position: int) -> list[Any]:
-        """Return the keys that an owner was joined to after the journal's `position`."""
+    def at(self, owner: Any, time: int) -> list[Any]:
+        """Return the keys that an owner was joined to after the change at `time`."""
         spans = self._spans.get(owner, ())
-        return sorted({target for since, until, target in spans if since <= position < until})
+        return sorted({target for since, until, target in spans if since <= time < until})
 
 
 def rebuild(model: type[Model], images: Mapping[str, Any], now: Model | None = None) -> Model:

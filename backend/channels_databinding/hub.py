@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
 from . import cursor
-from .journal import Moment
+from .journal import Moment, Position, read_position
 from .outbox import Outbox
 from .protocol import COME_BACK
 from .sessions import Lookout
@@ -41,7 +41,7 @@ _hubs: "WeakKeyDictionary[asyncio.AbstractEventLoop, Hub]" = WeakKeyDictionary()
 class Delivery:
     """A batch as text. None in the place of texts: that subscription reads again."""
 
-    position: int
+    position: Position
     epoch: str
     texts: tuple[tuple[Key, Texts | None], ...]
     starts_over: bool = False  # nobody can say what was before: positions have no meaning any more
@@ -53,8 +53,8 @@ class Hub:
     def __init__(self) -> None:
         self.subscriptions: dict[Key, Subscription] = {}
         self.epoch = ""
-        self.begun: int | None = None  # some members may have been handed what is to be told up to here,
-        self.passed: int | None = None  # and all members up to here
+        self.begun: Position | None = None  # some members may have been handed what is to be told up to here,
+        self.passed: Position | None = None  # and all members up to here
         self.resets = 0
         self.lookout = Lookout(self.run)
         self.writer = Writer(self.run)
@@ -62,7 +62,7 @@ class Hub:
         self._listeners = Listeners()  # as of the last batch; the tail's thread alone looks at it
         self._tail: Tail[Delivery] | None = None
         self._ready: asyncio.Future[None] | None = None
-        self._waiting: deque[tuple[int, Callable[[], None]]] = deque()
+        self._waiting: deque[tuple[Position, Callable[[], None]]] = deque()
         self._next_snapshot: dict[Key, float] = {}  # of subscriptions that were reset: loop time
 
     @classmethod
@@ -104,7 +104,8 @@ class Hub:
         """
         subscription, joined_at = self.subscriptions[member.key], self.begun
         # By what a cursor says and not by its text, of which a browser may make up any number.
-        start = cursor.unseal(since, self.epoch, member.key.fingerprint)
+        told = cursor.unseal(since, self.epoch, member.key.fingerprint)
+        start = None if told is None else read_position(told)
         while True:
             task = subscription.shared.get(start)
             if task is None:
@@ -122,7 +123,7 @@ class Hub:
                 del subscription.shared[start]
             joined_at = self.begun  # what is read from now on is later than that
 
-    async def _read(self, key: Key, start: int | None) -> CatchUp:
+    async def _read(self, key: Key, start: Position | None) -> CatchUp:
         wait_s = self._next_snapshot.get(key, 0.0) - asyncio.get_running_loop().time()
         if wait_s > 0:
             await asyncio.sleep(wait_s)
@@ -154,12 +155,14 @@ class Hub:
         self._tail = self._ready = self.begun = self.passed = None
         self._release(everything=True)
 
-    def when_passed(self, position: int, then: Callable[[], None]) -> None:
+    def when_passed(self, position: Position, then: Callable[[], None]) -> None:
         """Call `then` once every member was handed what is to be told up to `position`."""
         if self.passed is None or position <= self.passed:
             then()
         else:
             self._waiting.append((position, then))
+            if self._tail is not None:
+                self._tail.nudge()
 
     def _release(self, *, everything: bool = False) -> None:
         waiting, self._waiting = self._waiting, deque()
@@ -169,14 +172,14 @@ class Hub:
             else:
                 self._waiting.append((position, then))
 
-    def prepare(self, now: Moment, start: int | None) -> Delivery:
+    def prepare(self, now: Moment, start: Position | None) -> Delivery:
         """Write what everybody who listens must hear. Runs in the tail's thread, in its read transaction."""
         keys = self._keys  # read after the transaction began: who joins later reads a later state
         if start is None:
             return Delivery(now.position, now.epoch, tuple((key, None) for key in keys), starts_over=True)
         if self._listeners.keys is not keys:
             self._listeners = Listeners(keys)
-        batch = now.since(start, self._listeners.tables)
+        batch = now.since(start, self._listeners.models)
         return Delivery(now.position, now.epoch, tuple(self._listeners.texts(batch, now.epoch)))
 
     def _take(self, loop: asyncio.AbstractEventLoop, tail: Tail[Delivery], delivery: Delivery) -> None:
@@ -237,7 +240,7 @@ class Hub:
                     self._tell(member, delivery.position, texts)
                     yield member
 
-    def _tell(self, member: Member, end: int, texts: Texts | None) -> None:
+    def _tell(self, member: Member, end: Position, texts: Texts | None) -> None:
         reason = "these rows can no longer be derived"
         if texts is None and not member.told:
             self.send_away(member, reason)
@@ -247,7 +250,7 @@ class Hub:
             for text in texts.told if member.told else texts.plain:
                 member.hear(end, text)
 
-    def _start_over(self, subscription: Subscription, end: int) -> None:
+    def _start_over(self, subscription: Subscription, end: Position) -> None:
         self._note_reset(subscription.key)
         reason = "the journal does not reach back"
         for member in tuple(subscription.members):

@@ -72,7 +72,7 @@ class Membership:
         if self._groups:
             for stream, binding in bindings.items():
                 member = await self._join(stream, Key(binding, "", self._groups), told=False)
-                member.go_live(self._hub.passed or 0)
+                member.go_live(self._hub.passed)
 
     async def subscribe(self, stream: str, binding: Binding, params: str, since: str | None) -> str:
         """Join, tell what was missed since a cursor, and go live. Returns the cursor from there. Raises Refused."""

@@ -47,7 +47,7 @@ class Mark(models.Model):
     """At this time the journal had come this far. Old marks say what may be pruned."""
 
     at = models.FloatField(primary_key=True)  # seconds since 1970
-    position = models.BigIntegerField()
+    position = models.TextField()
 
     class Meta:
         managed = False

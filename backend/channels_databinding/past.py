@@ -14,7 +14,7 @@ from django.db.models import ForeignKey, Model
 from .binding import foreign_keys
 from .complaints import complain
 from .history import History, Links, rebuild
-from .journal import Batch
+from .journal import START, Batch
 from .rows import Audience, Binding, written
 
 T = TypeVar("T")
@@ -51,7 +51,7 @@ class Past:
     def states(self, key: Any) -> Iterator[Model | None]:
         """Return the states a row had before it became what it is, oldest first; None where it did not exist.
         Raises Unclear."""
-        times, last = {self._batch.start, *self.rows.times(key)}, max(self._times(key))
+        times, last = {START, *self.rows.times(key)}, max(self._times(key))
         if "group_names" in self._followers:
             times |= self._times(key) | self._times_of_related(key, times)
             last = max(times)
@@ -81,7 +81,7 @@ class Past:
     def farewell(self, key: Any) -> Mapping[str, Any] | None:
         """Return the payload of a delete: the last values its audience was told. None where they cannot be made."""
         try:
-            row = self._state(key, self._batch.start, "serialize")
+            row = self._state(key, START, "serialize")
             return self._ask("serialize", lambda row: written(self.binding, row, "delete"), row)
         except Followed:
             raise
@@ -109,7 +109,7 @@ class Past:
 
     def _follow(self) -> None:
         """Read the related rows of all: one query a relation."""
-        rows = [self.rows.at(key, at) for key in self.keys for at in (self._batch.start, *self.rows.times(key))]
+        rows = [self.rows.at(key, at) for key in self.keys for at in (START, *self.rows.times(key))]
         for field in foreign_keys(self.binding.model):
             self._to_one[field] = History(field.related_model, self._batch)
             self._to_one[field].find({_key(row, field) for row in rows})

@@ -104,7 +104,7 @@ def key_alone(model: Any, key: Any) -> Mapping[str, Any]:
 def convert(field: ColumnField, value: Any) -> Any:
     """Return a column's value as the ORM reads it, by the field's own converters."""
     if isinstance(field, BooleanField) and value is not None:
-        return str(value) == "1"  # what Django's connection makes of a column declared bool, whatever is in it
+        return str(value) in ("1", "True")  # as Django's SQLite reads a column declared bool, whatever is in it
     column, converters = _converters(field)
     for converter in converters:
         value = converter(value, column, connection)

@@ -13,11 +13,12 @@ from typing import Any, Final
 
 import orjson
 from django.db import DatabaseError
+from django.db.models import Model
 
 from . import cursor, journal
 from .binding import BINDINGS, call, foreign_keys, parts
 from .differ import RowChange, diff
-from .journal import Batch, Moment
+from .journal import Batch, Moment, Position
 from .limits import limit
 from .outbox import Outbox
 from .past import Unclear
@@ -58,7 +59,7 @@ class CatchUp:
     """What a member missed: frames, complete up to `position`."""
 
     frames: tuple[str, ...]
-    position: int
+    position: Position
     epoch: str
 
 
@@ -73,11 +74,11 @@ class Member:
     key: Key
     outbox: Outbox
     told: bool
-    position: int | None = None
-    held: list[tuple[int, str, bool]] = field(default_factory=list)  # end of the batch, frame, is it a reset
+    position: Position | None = None
+    held: list[tuple[Position, str, bool]] = field(default_factory=list)  # end of the batch, frame, is it a reset
     held_characters: int = 0
 
-    def hear(self, end: int, text: str, *, is_reset: bool = False) -> bool:
+    def hear(self, end: Position, text: str, *, is_reset: bool = False) -> bool:
         """Hand a frame on, or hold it. Returns whether the member stays: after a reset it hears no more."""
         if self.position is None:
             self.held.append((end, text, is_reset))
@@ -90,7 +91,7 @@ class Member:
             return not is_reset
         return True
 
-    def go_live(self, position: int) -> tuple[int, bool]:
+    def go_live(self, position: Position) -> tuple[Position, bool]:
         """Hand on what was held and is not in the catch-up. Returns how far that reaches, and whether it stays."""
         held, self.held, self.position = self.held, [], position
         for end, text, is_reset in held:
@@ -103,20 +104,20 @@ class Member:
 class Subscription:
     key: Key
     members: set[Member] = field(default_factory=set)
-    shared: dict[int | None, asyncio.Task[CatchUp]] = field(default_factory=dict)  # by the position read from
+    shared: dict[Position | None, asyncio.Task[CatchUp]] = field(default_factory=dict)  # by the position read from
 
 
-def tables(bindings: Iterable[Binding]) -> set[str]:
-    """Return the tables to read of the journal: those of the bindings, and the bound ones they point to."""
+def models(bindings: Iterable[Binding]) -> set[type[Model]]:
+    """Return the models whose changes to read: those of the bindings, and the bound ones they point to."""
     bindings = set(bindings)
     own = {model for binding in bindings for model in binding.watched()}
     bound = {model for binding in BINDINGS for model in binding.watched()}
     pointing = [field for binding in bindings for field in (*foreign_keys(binding.model), *binding.links())]
     related = {part for field in pointing for part in parts(field.related_model)}
-    return {model._meta.db_table for model in own | (related & bound)}
+    return own | (related & bound)
 
 
-def texts(key: Key, changes: list[RowChange], epoch: str, end: object) -> Texts:
+def texts(key: Key, changes: list[RowChange], epoch: str, end: Position) -> Texts:
     """Write one batch for a subscription, once for all its members."""
     stream = key.binding.stream
     sealed = cursor.seal(epoch, end, [key.fingerprint])
@@ -154,13 +155,13 @@ def reset(key: Key, reason: str) -> str:
     return frame(key.binding.stream, {"action": "reset", "reason": reason}, params=key.params)
 
 
-def catch_up(key: Key, start: int | None, epoch: str) -> CatchUp:
+def catch_up(key: Key, start: Position | None, epoch: str) -> CatchUp:
     """Read what a member missed: every change after `start` in this epoch, or a snapshot. Never a part of it."""
     with journal.moment() as now:
         if start is not None and epoch == now.epoch and now.floor <= start <= now.position:
             try:
                 alone = {group: {key.groups} for group in key.groups}
-                missed = diff(now.since(start, tables([key.binding])), key.binding, alone)
+                missed = diff(now.since(start, models([key.binding])), key.binding, alone)
             except Unclear:
                 pass
             else:
@@ -214,7 +215,7 @@ class Listeners:
 
     def __init__(self, keys: Collection[Key] = ()) -> None:
         self.keys = keys
-        self.tables = tables(key.binding for key in keys)
+        self.models = models(key.binding for key in keys)
         self.audiences: dict[Binding, dict[str, set[Audience]]] = defaultdict(lambda: defaultdict(set))
         self._keys: dict[tuple[Binding, Audience], list[Key]] = defaultdict(list)
         for key in keys:

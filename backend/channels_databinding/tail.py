@@ -8,14 +8,17 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any, Final, Generic, TypeVar
 from weakref import WeakSet
 
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, transaction
 
 from . import journal
+from .capture import database
 from .capture.install import install, is_migrating
-from .journal import Moment, Watch
+from .journal import Moment, Position
+from .nudge import Nudge
 
 logger = logging.getLogger(__name__)
 
@@ -45,32 +48,36 @@ class Tail(Generic[T]):
     comes after the transaction and may wait: what is not yet taken bounds what is read ahead.
     """
 
-    def __init__(self, prepare: Callable[[Moment, int | None], T], hand_on: Callable[["Tail[T]", T], None]) -> None:
+    def __init__(
+        self, prepare: Callable[[Moment, Position | None], T], hand_on: Callable[["Tail[T]", T], None]
+    ) -> None:
         self._prepare, self._hand_on = prepare, hand_on
-        self._position: int | None = None
+        self._position: Position | None = None
         self._epoch = ""
-        self._nudge = threading.Event()
+        self._nudge: Nudge | None = None
         self.stopped = False
 
     def start(self) -> None:
         _running.add(self)
-        threading.Thread(target=self._run, name="channels_databinding tail", daemon=True).start()
+        self._nudge = Nudge()
+        threading.Thread(target=self._run, args=[self._nudge], name="channels_databinding tail", daemon=True).start()
 
     def nudge(self) -> None:
         """Look now: something was committed."""
-        self._nudge.set()
+        if self._nudge is not None:
+            self._nudge.set()
 
     def stop(self) -> None:
         self.stopped = True
         _running.discard(self)
-        self._nudge.set()
+        self.nudge()
 
     def step(self) -> None:
         """Read what is new, once, and hand it on."""
         with journal.moment() as now:
             start = self._position if now.epoch == self._epoch else None
-            rewound = start is not None and now.position < start
-            if start is not None and start < now.floor:
+            rewound = start is not None and not start <= now.position
+            if start is not None and not now.floor <= start:
                 start = None  # asleep for longer than the journal is kept: what was pruned meanwhile nobody can tell
             if start == now.position:
                 return
@@ -82,26 +89,24 @@ class Tail(Generic[T]):
         self._position, self._epoch = now.position, now.epoch
         self._hand_on(self, prepared)
 
-    def _run(self) -> None:
-        failures = 0
-        watch, looked = None, 0.0
-        try:
-            while not self.stopped:
-                try:
-                    watch = watch or Watch()
-                    looked = self._look_after(looked)
-                    self.step()
-                    failures = 0
-                    watch.wait(self._nudge, LOOK_AT_TRIGGERS_S)
-                except Exception:
-                    if failures == 0:
-                        logger.exception("The journal could not be read. Trying again; nothing is lost.")
-                    wait_s = RETRY_S[min(failures, len(RETRY_S) - 1)]
-                    failures, watch = failures + 1, None
-                    connection.close()
-                    self._nudge.wait(wait_s)
-        finally:
-            connection.close()
+    def _run(self, nudge: Nudge) -> None:
+        failures, looked = 0, 0.0
+        while not self.stopped:
+            try:
+                with closing(database().Watch(nudge)) as watch:
+                    while not self.stopped:
+                        looked = self._look_after(looked)
+                        self.step()
+                        failures = 0
+                        watch.wait(LOOK_AT_TRIGGERS_S)
+            except Exception:
+                if failures == 0:
+                    logger.exception("The journal could not be read. Trying again; nothing is lost.")
+                connection.close()
+                nudge.wait(RETRY_S[min(failures, len(RETRY_S) - 1)])
+                failures += 1
+        connection.close()
+        nudge.close()
 
     def _look_after(self, looked: float) -> float:
         """Now and then: put back triggers that are missing, note how far the journal is, forget what is old."""

@@ -21,6 +21,7 @@ from django.db.models import Model
 
 from . import journal
 from .binding import WebsocketBinding, parts
+from .journal import Position
 from .models import Ref
 from .protocol import Refused, Request, encode
 from .serializers import value_of
@@ -51,7 +52,7 @@ class Answer:
     """The payload of an ack or error. It may leave once the hub has passed `position`."""
 
     payload: Mapping[str, Any]
-    position: int
+    position: Position
 
 
 class Writer:
@@ -97,11 +98,13 @@ def apply(writes: Sequence[Write]) -> list[Answer | OutcomeUnknown]:
     another payload it is refused. A write that was refused left nothing, so its ref is judged anew.
     """
     payloads: list[Mapping[str, Any]] = []
-    position, committing, until = 0, False, time.monotonic() + TOGETHER_S
+    position: Position = None
+    committing, until = False, time.monotonic() + TOGETHER_S
     try:
-        with journal.writing() as position:
+        with journal.writing() as start:
+            position = start
             for write in writes:
-                payloads.append(_do(write))
+                payloads.append(_do(write, start))
                 if time.monotonic() > until:
                     break
             if transaction.get_rollback():
@@ -120,12 +123,11 @@ def apply(writes: Sequence[Write]) -> list[Answer | OutcomeUnknown]:
     return [Answer(payload, position) for payload in payloads]
 
 
-def _do(write: Write) -> Mapping[str, Any]:
+def _do(write: Write, start: Position) -> Mapping[str, Any]:
     """Do one write in a savepoint, and return the payload of its answer."""
     binding, request, who = write.binding, write.request, write.identity.who
     try:
         with transaction.atomic():
-            start = journal.position()
             if not _is_new(request, who):
                 return _ack(_known(request, who))
             binding.user = current(binding.user)
@@ -146,7 +148,7 @@ def _ack(answer: str | None) -> Mapping[str, Any]:
     return {"action": "ack", "pk": None if answer is None else orjson.loads(answer)}
 
 
-def _failed(write: Write, error: Exception, position: int, committing: bool) -> Answer | OutcomeUnknown:
+def _failed(write: Write, error: Exception, position: Position, committing: bool) -> Answer | OutcomeUnknown:
     """Answer a write whose transaction failed as a whole. If that was at COMMIT, what is there tells."""
     if committing and write.request.ref is not None:
         try:
@@ -190,7 +192,7 @@ def _known(request: Request, who: str) -> str | None:
     return known.answer
 
 
-def _remember(request: Request, who: str, binding: WebsocketBinding, pk: Any, start: int) -> str | None:
+def _remember(request: Request, who: str, binding: WebsocketBinding, pk: Any, start: Position) -> str | None:
     """Keep the answer under the ref and return it, and name the ref on the row the write itself touched."""
     if request.ref is None or pk is None:
         return None

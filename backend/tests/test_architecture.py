@@ -16,8 +16,10 @@ ORDER = [
     "serializers",
     "binding",
     "models",
-    "capture",
+    "nudge",
     "capture.sqlite",
+    "capture.postgresql",
+    "capture",
     "capture.install",
     "journal",
     "tail",
@@ -91,7 +93,7 @@ def test_a_module_imports_only_what_comes_before_it(module):
 
 def test_the_imports_of_a_module_are_found():
     assert imports("hub") >= {"journal", "subscriptions", "tail"}
-    assert imports("capture.install") >= {"binding", "models", "capture.sqlite"}
+    assert imports("capture.install") >= {"binding", "models", "capture"}
     assert imports("apps") >= {"binding", "checks", "capture.install"}
     assert imports("__init__") == {"binding", "demultiplexer"}
 

@@ -224,7 +224,7 @@ async def test_a_row_deleted_beside_a_blog_that_was_renamed_and_deleted_leaves_i
 async def test_one_query_a_relation_answers_for_the_whole_batch(visit, articles, django_assert_max_num_queries):
     from channels_databinding.differ import diff
     from channels_databinding.journal import moment, position
-    from channels_databinding.subscriptions import tables
+    from channels_databinding.subscriptions import models
 
     binding = articles.consumers["rows"]
 
@@ -234,7 +234,7 @@ async def test_one_query_a_relation_answers_for_the_whole_batch(visit, articles,
         start = position()
         Article.objects.all().delete()
         with moment() as now:
-            batch = now.since(start, tables([binding]))
+            batch = now.since(start, models([binding]))
             with django_assert_max_num_queries(4):
                 return diff(batch, binding, {"b1": {frozenset({"b1"})}})
 

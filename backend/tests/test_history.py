@@ -442,7 +442,7 @@ async def test_a_row_with_more_states_than_can_be_looked_at_is_read_again(visit,
 async def test_links_of_many_rows_cost_some_queries_and_not_some_for_each(visit, people, django_assert_max_num_queries):
     from channels_databinding.differ import diff
     from channels_databinding.journal import moment, position
-    from channels_databinding.subscriptions import tables
+    from channels_databinding.subscriptions import models
 
     binding = serve(Team, group_names=by_names, fields=["members"]).consumers["rows"]
 
@@ -452,7 +452,7 @@ async def test_links_of_many_rows_cost_some_queries_and_not_some_for_each(visit,
         start = position()
         Membership.objects.update(person=people[1])
         with moment() as now:
-            batch = now.since(start, tables([binding]))
+            batch = now.since(start, models([binding]))
             with django_assert_max_num_queries(8):
                 return diff(batch, binding, {"bea": {frozenset({"bea"})}})
 

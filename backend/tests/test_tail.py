@@ -5,6 +5,7 @@ from asgiref.sync import sync_to_async
 from django.db import transaction
 
 from channels_databinding import journal
+from channels_databinding.capture import sqlite
 from channels_databinding.models import State
 from channels_databinding.tail import Tail
 from example.consumers import Values
@@ -90,7 +91,7 @@ def test_a_tail_over_another_epoch_starts_over(steps):
 
 
 async def test_a_save_in_this_process_is_told_without_waiting_for_the_next_look(visit, monkeypatch):
-    monkeypatch.setattr(journal, "POLL_S", 60)
+    monkeypatch.setattr(sqlite, "POLL_S", 60)
     browser = await visit(Values)
     await browser.subscribe("intval")
 
@@ -100,7 +101,7 @@ async def test_a_save_in_this_process_is_told_without_waiting_for_the_next_look(
 
 
 async def test_what_a_transaction_saved_is_told_when_it_is_committed_and_not_before(visit, monkeypatch):
-    monkeypatch.setattr(journal, "POLL_S", 60)
+    monkeypatch.setattr(sqlite, "POLL_S", 60)
     browser = await visit(Values)
     await browser.subscribe("intval")
 

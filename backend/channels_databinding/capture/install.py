@@ -1,4 +1,4 @@
-"""… → capture.sqlite → **capture.install** → journal → …
+"""… → capture → **capture.install** → journal → …
 
 Keeps the triggers where bindings need them. DDL is issued only where something differs, and wherever a trigger was
 missing a *reset* row goes into the journal in the same transaction: what changed meanwhile nobody saw.
@@ -16,7 +16,7 @@ from django.db.models import ForeignKey, Model
 
 from ..binding import BINDINGS, parts
 from ..models import Entry, State
-from . import sqlite
+from . import database
 
 # In containers a pid says little: every server may be number 1 of its own. So a migration that was not finished is
 # taken for dead after an hour even if somebody has its pid.
@@ -33,14 +33,14 @@ def install(*, only_missing: bool = False) -> list[str]:
         if not _differences(cursor, only_missing)[0]:
             return []
         with transaction.atomic():
-            sqlite.lock(cursor)
+            database().lock(cursor, patient=not only_missing)
             differing, have, wanted = _differences(cursor, only_missing)
             for name in differing:
-                if name in have:
-                    cursor.execute(sqlite.drop(name))
                 if name in wanted:
-                    cursor.execute(wanted[name][1])
-            reset = sorted({table for name, (table, _) in wanted.items() if name not in have})
+                    database().put(cursor, name, wanted[name][1])
+                else:
+                    database().drop(cursor, name)
+            reset = sorted({table for name, (table, _) in wanted.items() if name not in have and table})
             for table in reset:
                 Entry.objects.create(table=table, op="reset")
     return reset
@@ -50,9 +50,9 @@ def uninstall(tables: Iterable[str]) -> None:
     """Take the triggers off these tables: SQLite does not drop a column that a trigger names."""
     tables = set(tables)
     with connection.cursor() as cursor:
-        for name, (table, _) in sqlite.installed(cursor).items():
+        for name, (table, _) in database().installed(cursor).items():
             if table in tables:
-                cursor.execute(sqlite.drop(name))
+                database().drop(cursor, name)
 
 
 def image_columns(model: type[Model]) -> list[str]:
@@ -67,9 +67,13 @@ def image_columns(model: type[Model]) -> list[str]:
 
 
 def pre_migrate(plan: Iterable[Any] = (), using: str = DEFAULT_DB_ALIAS, **kwargs: Any) -> None:
-    """Take the triggers off the tables of an app that is about to be migrated, and off no other."""
+    """On SQLite take the triggers off the tables of an app that is about to be migrated, and off no other."""
     label = kwargs["app_config"].label
-    if using != DEFAULT_DB_ALIAS or not any(migration.app_label == label for migration, _ in plan):
+    if (
+        using != DEFAULT_DB_ALIAS
+        or connection.vendor != "sqlite"
+        or not any(migration.app_label == label for migration, _ in plan)
+    ):
         return
     _make_tables()
     # The process that takes them off: if it dies before it puts them back, the next server to look does.
@@ -104,10 +108,14 @@ def is_migrating() -> bool:
 
 def _make_tables() -> None:
     with connection.cursor() as cursor:
-        for statement in sqlite.TABLES:
-            cursor.execute(statement)
-    State.objects.get_or_create(key="epoch", defaults={"value": uuid4().hex})
-    State.objects.get_or_create(key="floor", defaults={"value": "0"})
+        if database().has_tables(cursor):
+            return
+        with transaction.atomic():
+            for statement in database().TABLES:
+                cursor.execute(statement)
+            database().lock(cursor)
+            State.objects.get_or_create(key="epoch", defaults={"value": uuid4().hex})
+            State.objects.get_or_create(key="floor", defaults={"value": "0"})
 
 
 Triggers = dict[str, tuple[str, str]]  # {name: (table, CREATE TRIGGER …)}
@@ -115,17 +123,8 @@ Triggers = dict[str, tuple[str, str]]  # {name: (table, CREATE TRIGGER …)}
 
 def _differences(cursor: CursorWrapper, only_missing: bool) -> tuple[list[str], Triggers, Triggers]:
     """Return the names to act on, the triggers that are there and those that should be."""
-    have, wanted = sqlite.installed(cursor), _wanted(set(connection.introspection.table_names(cursor)))
+    models = {model: image_columns(model) for binding in BINDINGS for model in binding.watched()}
+    have, wanted = database().installed(cursor), database().triggers(cursor, models)
     missing = [name for name in wanted if name not in have]
     differing = [name for name, trigger in have.items() if wanted.get(name) != trigger]
     return (missing if only_missing else missing + differing), have, wanted
-
-
-def _wanted(tables: set[str]) -> Triggers:
-    models = {model._meta.db_table: model for binding in BINDINGS for model in binding.watched()}
-    return {
-        name: (table, sql)
-        for table, model in models.items()
-        if table in tables
-        for name, sql in sqlite.triggers(model, image_columns(model)).items()
-    }

@@ -1,6 +1,8 @@
-"""… → models → **capture** → journal → …
+"""… → models → **capture.sqlite** → capture.postgresql → capture → …
 
-The journal's tables, triggers and images on SQLite.
+The journal on SQLite: its tables, its triggers, and how it is read.
+
+A position is the newest id ever given: with one writer at a time ids are the order of commits.
 
 An image is JSON, `[{column: value}]`, of the columns before the change, each value under its storage class: integers
 and NULL as they are, text as "t…", reals as "r…" with the digits that read back the same, blobs as "b" and hex. So
@@ -8,13 +10,18 @@ neither a BLOB nor Infinity nor a NUL in a text breaks the writer's statement, w
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.models import Model, UniqueConstraint
 
+from ..nudge import Nudge
+
+POLL_S: Final = 0.010  # PRAGMA data_version costs 5 µs, so looking each 10 ms is 0.05 % of a core
 PREFIX: Final = "channels_databinding:"  # of our triggers' names; the rest is "<table>:<kind>"
 
 TABLES: Final = (
@@ -31,10 +38,29 @@ TABLES: Final = (
 )
 
 
-def triggers(model: type[Model], columns: Iterable[str]) -> dict[str, str]:
-    """Return `{name: CREATE TRIGGER …}` for a model's table, with images of `columns`."""
+# ---- capture
+
+
+def has_tables(cursor: CursorWrapper) -> bool:
+    cursor.execute("SELECT 1 FROM sqlite_master WHERE name = 'channels_databinding_state'")
+    return cursor.fetchone() is not None
+
+
+def triggers(cursor: CursorWrapper, models: Mapping[type[Model], list[str]]) -> dict[str, tuple[str, str]]:
+    """Return `{name: (table, CREATE TRIGGER …)}` for the models whose tables are there, with images of the columns
+    given for each."""
+    tables = set(connection.introspection.table_names(cursor))
+    return {
+        name: (model._meta.db_table, sql)
+        for model, columns in models.items()
+        if model._meta.db_table in tables
+        for name, sql in triggers_of(model, columns).items()
+    }
+
+
+def triggers_of(model: type[Model], columns: Sequence[str]) -> dict[str, str]:
+    """Return `{name: CREATE TRIGGER …}`."""
     table, pk = model._meta.db_table, _quote(model._meta.pk.column)
-    columns = list(columns)
 
     def create(kind: str, when: str, *entries: str) -> tuple[str, str]:
         name = f"{PREFIX}{table}:{kind}"
@@ -112,6 +138,132 @@ def _value(column: str) -> str:
     )
 
 
+def installed(cursor: CursorWrapper) -> dict[str, tuple[str, str]]:
+    """Return `{name: (table, CREATE TRIGGER …)}` of our triggers in this database."""
+    cursor.execute(
+        "SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger' AND substr(name, 1, %s) = %s",
+        [len(PREFIX), PREFIX],
+    )
+    return {name: (table, sql) for name, table, sql in cursor.fetchall()}
+
+
+def put(cursor: CursorWrapper, name: str, text: str) -> None:
+    """Make a trigger, in the place of one of that name."""
+    drop(cursor, name)
+    cursor.execute(text)
+
+
+def drop(cursor: CursorWrapper, name: str) -> None:
+    cursor.execute(f"DROP TRIGGER IF EXISTS {_quote(name)}")
+
+
+def _quote(name: str | None) -> str:
+    assert name is not None
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+# ---- order
+
+
+def read_position(text: str) -> int:
+    return int(text)
+
+
+def begin(cursor: CursorWrapper) -> None:
+    """Begin to write in a transaction."""
+    lock(cursor)
+
+
+def lock(cursor: CursorWrapper, *, patient: bool = True) -> None:
+    """Take the write lock before anything is read in this transaction.
+
+    Without it the first read would fix a view of the database, and the first write after somebody else's would
+    fail at once with SQLITE_BUSY. An UPDATE locks even where it changes nothing.
+    """
+    cursor.execute("UPDATE channels_databinding_state SET value = value WHERE key = ''")
+
+
+def position(cursor: CursorWrapper) -> int:
+    """Return how far the journal is, this transaction's own changes included."""
+    # Not max(id): pruned rows count too.
+    cursor.execute("SELECT seq FROM sqlite_sequence WHERE name = 'channels_databinding_journal'")
+    row = cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
+def name(cursor: CursorWrapper, ref: str, table: str, pk: Any, start: int) -> None:
+    """Say that the write `ref` made the changes to this one row that came after `start` in this transaction. `pk` is
+    as the column has it: not by the ORM, for which a pk is one type."""
+    cursor.execute(
+        """UPDATE channels_databinding_journal SET ref = %s
+           WHERE id > %s AND "table" = %s AND pk = %s AND ref IS NULL""",
+        [ref, start, table, pk],
+    )
+
+
+def forget(cursor: CursorWrapper, until: int, most: int) -> int:
+    """Delete the oldest `most` rows of those up to a position. Returns how many there were."""
+    cursor.execute(
+        """DELETE FROM channels_databinding_journal WHERE id IN
+           (SELECT id FROM channels_databinding_journal WHERE id <= %s ORDER BY id LIMIT %s)""",
+        [until, most],
+    )
+    return int(cursor.rowcount)
+
+
+# ---- reading
+
+
+@contextmanager
+def reading() -> Iterator[CursorWrapper]:
+    """Open a read transaction on this thread's connection. Nobody waits for it, and it waits for nobody."""
+    connection.ensure_connection()  # reading the options, it sets the mode
+    wrapper: Any = connection
+    # A reader must not take the write lock, which `transaction_mode: IMMEDIATE` would take for it.
+    mode, wrapper.transaction_mode = wrapper.transaction_mode, "DEFERRED"
+    try:
+        with transaction.atomic(durable=True), connection.cursor() as cursor:
+            yield cursor
+    finally:
+        wrapper.transaction_mode = mode
+
+
+def stand(cursor: CursorWrapper) -> tuple[str, str, int]:
+    """Return (epoch, floor, position). Raises KeyError where there is no journal."""
+    cursor.execute("SELECT key, value FROM channels_databinding_state")
+    state = dict(cursor.fetchall())
+    return state["epoch"], state["floor"], position(cursor)
+
+
+def counts(cursor: CursorWrapper, start: int) -> list[tuple[str, str, int]]:
+    """Return (table, "reset" or "", changes) of what came after `start`."""
+    cursor.execute(
+        """SELECT "table", CASE op WHEN 'reset' THEN op ELSE '' END, count(*) FROM channels_databinding_journal
+           WHERE id > %s GROUP BY 1, 2""",
+        [start],
+    )
+    return list(cursor.fetchall())
+
+
+def changes(cursor: CursorWrapper, start: int, model: type[Model], columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    """Return (id, pk, op, `{column: value}` before it or None, ref) of a table's changes after `start`, in order, the
+    values as SQLite had them."""
+    # CAST: a text that is not UTF-8 must not stop the reading.
+    cursor.execute(
+        """SELECT id, typeof(pk), CASE typeof(pk) WHEN 'text' THEN CAST(pk AS BLOB) ELSE pk END, op,
+                  CAST(image AS BLOB), ref FROM channels_databinding_journal
+           WHERE id > %s AND "table" = %s ORDER BY id""",
+        [start, model._meta.db_table],
+    )
+    for id_, kind, pk, op, image, ref in cursor.fetchall():
+        key = pk.decode("utf-8", "replace") if kind == "text" else pk
+        yield id_, key, op, None if image is None else read_image(image), ref
+
+
 def read_image(image: bytes) -> Mapping[str, Any]:
     """Return `{column: value}` as SQLite had it."""
     parts = json.loads(image.decode("utf-8", "replace"))
@@ -125,32 +277,29 @@ def _read(value: Any) -> Any:
     return text if kind == "t" else float(text) if kind == "r" else bytes.fromhex(text)
 
 
-def installed(cursor: CursorWrapper) -> dict[str, tuple[str, str]]:
-    """Return `{name: (table, CREATE TRIGGER …)}` of our triggers in this database."""
-    cursor.execute(
-        "SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger' AND substr(name, 1, %s) = %s",
-        [len(PREFIX), PREFIX],
-    )
-    return {name: (table, sql) for name, table, sql in cursor.fetchall()}
+class Watch:
+    """Tells when anything was committed, by anybody, in any process. Belongs to one thread and its connection."""
 
+    def __init__(self, nudge: Nudge) -> None:
+        self._nudge = nudge
+        self._version = self._read()
 
-def lock(cursor: CursorWrapper) -> None:
-    """Take the write lock before anything is read in this transaction.
+    def wait(self, timeout_s: float) -> None:
+        """Return when something was committed, when the nudge is set, or after `timeout_s`. Only a hurry-up."""
+        until = time.monotonic() + timeout_s
+        while time.monotonic() < until:
+            if self._nudge.wait(POLL_S) or self.changed():
+                break
 
-    Without it the first read would fix a view of the database, and the first write after somebody else's would
-    fail at once with SQLITE_BUSY. An UPDATE locks even where it changes nothing.
-    """
-    cursor.execute("UPDATE channels_databinding_state SET value = value WHERE key = ''")
+    def changed(self) -> bool:
+        version = self._read()
+        changed, self._version = version != self._version, version
+        return changed
 
+    def close(self) -> None:
+        pass
 
-def drop(name: str) -> str:
-    return f"DROP TRIGGER IF EXISTS {_quote(name)}"
-
-
-def _quote(name: str | None) -> str:
-    assert name is not None
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+    def _read(self) -> int:
+        # Below Django's cursor, which with DEBUG would note each of these hundred queries a second.
+        connection.ensure_connection()
+        return int(connection.connection.execute("PRAGMA data_version").fetchone()[0])

@@ -31,7 +31,7 @@ class Thing(models.Model):
     address = models.GenericIPAddressField(null=True, blank=True)
     size = models.CharField(max_length=1, choices=Size, default=Size.SMALL)
     twice = models.GeneratedField(
-        expression=models.F("integer") * 2, output_field=models.IntegerField(), db_persist=False
+        expression=models.F("integer") * 2, output_field=models.IntegerField(), db_persist=True
     )
     changed = models.DateTimeField(auto_now=True)
 

@@ -8,12 +8,21 @@ import django.db.models.functions.text
 from django.db import migrations, models
 
 
+def add_collation(apps, schema_editor):
+    """Make a collation under which "a" is "A", as SQLite has one."""
+    if schema_editor.connection.vendor == "postgresql":
+        schema_editor.execute(
+            """CREATE COLLATION "NOCASE" (provider = icu, locale = 'und-u-ks-level2', deterministic = false)"""
+        )
+
+
 class Migration(migrations.Migration):
     initial = True
 
     dependencies = []
 
     operations = [
+        migrations.RunPython(add_collation, migrations.RunPython.noop),
         migrations.CreateModel(
             name="Article",
             fields=[
@@ -88,7 +97,7 @@ class Migration(migrations.Migration):
                 (
                     "twice",
                     models.GeneratedField(
-                        db_persist=False,
+                        db_persist=True,
                         expression=django.db.models.expressions.CombinedExpression(
                             models.F("integer"), "*", models.Value(2)
                         ),

@@ -1,0 +1,324 @@
+"""… → capture.sqlite → **capture.postgresql** → capture → …
+
+The journal on PostgreSQL: its tables, its triggers, and how it is read.
+
+Ids are not the order of commits here: a transaction may begin first and commit last. So each row has the id of its
+transaction, and a position is a snapshot: which transactions it sees. What is new since a position are the rows of
+those that it does not see and this read does.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import total_ordering
+from hashlib import sha256
+from typing import Any, Final
+
+from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
+from django.db.backends.utils import CursorWrapper
+from django.db.models import Model
+
+from ..nudge import Nudge
+
+CHANNEL: Final = "channels_databinding"  # that changes are notified on; without a payload
+POLL_S: Final = 1.0  # a wake-up only hurries: this is how often one looks without
+LOCK_TIMEOUT: Final = "5s"  # for putting triggers back beside running writers, who would have to wait behind us
+INSTALLING: Final = 0x6368_6462  # of the advisory lock that one process installs under: "chdb"
+
+TABLES: Final = (
+    """CREATE TABLE IF NOT EXISTS channels_databinding_journal (
+        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
+        "table" text NOT NULL, pk text, op text NOT NULL, image json, ref text)""",
+    "CREATE INDEX IF NOT EXISTS channels_databinding_journal_xid ON channels_databinding_journal (xid)",
+    """CREATE TABLE IF NOT EXISTS channels_databinding_ref (
+        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, who text NOT NULL, ref text NOT NULL,
+        digest text NOT NULL, answer text, at double precision NOT NULL, UNIQUE (who, ref))""",
+    "CREATE INDEX IF NOT EXISTS channels_databinding_ref_at ON channels_databinding_ref (at)",
+    """CREATE TABLE IF NOT EXISTS channels_databinding_mark (
+        at double precision PRIMARY KEY, position text NOT NULL)""",
+    "CREATE TABLE IF NOT EXISTS channels_databinding_state (key text PRIMARY KEY, value text NOT NULL)",
+)
+
+# One function for all tables. Its arguments are a table, the column of its primary key, and the columns of its images.
+# It runs as its owner and names everything in full: who writes needs no right to the journal, and no search path or
+# temporary table of theirs leads it elsewhere. An image is made by way of `json`, which takes whatever a row holds
+# (jsonb refuses \u0000), and of columns that are there, so that a migration may take one away.
+FUNCTION: Final = """CREATE OR REPLACE FUNCTION {schema}.channels_databinding_capture() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET extra_float_digits = 1
+AS $function$
+DECLARE
+    image text := '(SELECT json_object_agg(key, value) FROM json_each(row_to_json(was)) WHERE key = ANY ($2))';
+    entries text;
+    changed bigint;
+BEGIN
+    CASE TG_OP
+    WHEN 'INSERT' THEN
+        entries := format('SELECT $1, %1$I::text, ''create'', NULL::json FROM rows_now', TG_ARGV[1]);
+    WHEN 'UPDATE' THEN
+        -- By the letters of the key: under a collation of its own it may be "the same" and yet another to others.
+        entries := format('SELECT $1, coalesce(was.%1$I, now.%1$I)::text,
+            CASE WHEN was.%1$I IS NULL THEN ''create'' WHEN now.%1$I IS NULL THEN ''delete'' ELSE ''update'' END,
+            CASE WHEN was.%1$I IS NOT NULL THEN %2$s END
+            FROM rows_before was FULL JOIN rows_now now ON was.%1$I::text COLLATE "C" = now.%1$I::text COLLATE "C"',
+            TG_ARGV[1], image);
+    WHEN 'DELETE' THEN
+        entries := format('SELECT $1, %1$I::text, ''delete'', %2$s FROM rows_before was', TG_ARGV[1], image);
+    ELSE
+        entries := 'SELECT $1, NULL, ''reset'', NULL::json';
+    END CASE;
+    EXECUTE 'INSERT INTO {schema}.channels_databinding_journal ("table", pk, op, image) ' || entries
+        USING TG_ARGV[0], TG_ARGV[2:];
+    GET DIAGNOSTICS changed = ROW_COUNT;
+    IF changed > 0 THEN
+        PERFORM pg_notify('channels_databinding', '');
+    END IF;
+    RETURN NULL;
+END $function$"""
+
+FUNCTION_NAME: Final = "channels_databinding_capture()"
+WHEN: Final = {
+    "insert": "AFTER INSERT ON {relation} REFERENCING NEW TABLE AS rows_now",
+    "update": "AFTER UPDATE ON {relation} REFERENCING OLD TABLE AS rows_before NEW TABLE AS rows_now",
+    "delete": "AFTER DELETE ON {relation} REFERENCING OLD TABLE AS rows_before",
+    "truncate": "AFTER TRUNCATE ON {relation}",
+}
+
+# ---- capture
+
+
+def has_tables(cursor: CursorWrapper) -> bool:
+    cursor.execute("SELECT to_regclass('channels_databinding_state') IS NOT NULL")
+    return bool(cursor.fetchone()[0])
+
+
+def triggers(cursor: CursorWrapper, models: Mapping[type[Model], list[str]]) -> dict[str, tuple[str, str]]:
+    """Return `{name: (table, CREATE …)}` for the models whose tables are there, with images of the columns given
+    for each; the function that they all call comes first. A partition has triggers of its own: who names it in a
+    statement fires no other."""
+    by_table = {model._meta.db_table: model for model in models}
+    cursor.execute(
+        """SELECT given.name, found.relation::regclass::text
+           FROM unnest(%s::text[], %s::text[]) AS given (name, quoted), LATERAL (
+               SELECT to_regclass(given.quoted) UNION SELECT relid FROM pg_partition_tree(to_regclass(given.quoted))
+           ) AS found (relation) WHERE found.relation IS NOT NULL ORDER BY 1, 2""",
+        [list(by_table), [connection.ops.quote_name(table) for table in by_table]],
+    )
+    relations = cursor.fetchall()
+    cursor.execute("SELECT quote_ident(current_schema())")
+    schema = cursor.fetchone()[0]
+    wanted = {FUNCTION_NAME: ("", FUNCTION.replace("{schema}", schema))}
+    for table, relation in relations:
+        model = by_table[table]
+        arguments = ", ".join(map(_literal, [table, model._meta.pk.column, *models[model]]))
+        for kind, when in WHEN.items():
+            wanted[f"channels_databinding_{kind} ON {relation}"] = (
+                table,
+                f"CREATE OR REPLACE TRIGGER channels_databinding_{kind} {when.format(relation=relation)} "
+                f"FOR EACH STATEMENT EXECUTE FUNCTION {schema}.channels_databinding_capture({arguments})",
+            )
+    return wanted if relations else {}
+
+
+def installed(cursor: CursorWrapper) -> dict[str, tuple[str, str]]:
+    """Return `{name: (table, CREATE …)}` of our triggers in this database, and of their function. One that is switched
+    off is not there."""
+    cursor.execute(
+        """SELECT p.oid::regprocedure::text, '', obj_description(p.oid, 'pg_proc') FROM pg_proc p
+           WHERE p.proname = 'channels_databinding_capture' AND pg_function_is_visible(p.oid)
+           UNION ALL
+           SELECT t.tgname || ' ON ' || t.tgrelid::regclass::text,
+               convert_from(substring(t.tgargs for position('\\x00'::bytea in t.tgargs) - 1), getdatabaseencoding()),
+               obj_description(t.oid, 'pg_trigger') FROM pg_trigger t
+           WHERE starts_with(t.tgname, 'channels_databinding_') AND pg_table_is_visible(t.tgrelid)
+               AND t.tgenabled IN ('O', 'A')"""
+    )
+    return {name: (table, text) for name, table, text in cursor.fetchall()}
+
+
+def put(cursor: CursorWrapper, name: str, text: str) -> None:
+    """Make a trigger or the function, in the place of one of that name. How it was made is kept as its comment, since
+    PostgreSQL tells it in words of its own."""
+    cursor.execute(text)
+    cursor.execute(f"COMMENT ON {_kind(name)} {name} IS {_literal(text)}")
+
+
+def drop(cursor: CursorWrapper, name: str) -> None:
+    cursor.execute(f"DROP {_kind(name)} IF EXISTS {name} CASCADE")
+
+
+def _kind(name: str) -> str:
+    return "FUNCTION" if name == FUNCTION_NAME else "TRIGGER"
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def lock(cursor: CursorWrapper, *, patient: bool = True) -> None:
+    """Let one process at a time put triggers, mark and prune. Who puts triggers waits for running writers, and others
+    wait behind: who is not patient, not for long."""
+    if not patient:
+        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
+    cursor.execute("SELECT pg_advisory_xact_lock(%s)", [INSTALLING])
+
+
+# ---- order
+
+
+@total_ordering
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A snapshot: it sees the transactions below `xmax`, but for those that were running. a ≤ b where b sees all that
+    a sees."""
+
+    xmax: int
+    running: frozenset[int] = frozenset()
+
+    def __le__(self, other: "Position") -> bool:
+        return self.xmax <= other.xmax and all(xid in self.running for xid in other.running if xid < self.xmax)
+
+    def __str__(self) -> str:
+        return ".".join(map(str, [self.xmax, *sorted(self.running)]))
+
+    @property
+    def later(self) -> list[Any]:
+        """The values for LATER."""
+        return [self.xmax, [str(xid) for xid in self.running]]
+
+
+def read_position(text: str) -> Position:
+    xmax, *running = map(int, text.split("."))
+    return Position(xmax, frozenset(running))
+
+
+def _read_snapshot(text: str) -> Position:
+    """Read what pg_current_snapshot() says: "xmin:xmax:running,running"."""
+    _, xmax, running = text.split(":")
+    return Position(int(xmax), frozenset(map(int, filter(None, running.split(",")))))
+
+
+def begin(cursor: CursorWrapper) -> None:
+    """Nothing: rows are locked one by one, and whoever writes the same ref waits at its unique key."""
+
+
+def position(cursor: CursorWrapper) -> Position:
+    """Return how far the journal is, this transaction's own changes included."""
+    cursor.execute("SELECT pg_current_snapshot()::text, pg_current_xact_id_if_assigned()::text::bigint")
+    snapshot, own = cursor.fetchone()
+    seen = _read_snapshot(snapshot)
+    if own is None:
+        return seen
+    # Whoever began after the snapshot and before us is taken for running.
+    running = seen.running.union(range(seen.xmax, own)) - {own}
+    return Position(max(seen.xmax, own + 1), running)
+
+
+def name(cursor: CursorWrapper, ref: str, table: str, pk: Any, start: Position) -> None:
+    """Say that the write `ref` made the changes to this one row in this transaction that have no name yet. `pk` is as
+    the column has it."""
+    cursor.execute(
+        """UPDATE channels_databinding_journal SET ref = %s
+           WHERE xid = pg_current_xact_id() AND "table" = %s AND pk = %s AND ref IS NULL""",
+        [ref, table, str(pk)],
+    )
+
+
+def forget(cursor: CursorWrapper, until: Position, most: int) -> int:
+    """Delete `most` rows of those that a position sees. Returns how many there were."""
+    cursor.execute(
+        """DELETE FROM channels_databinding_journal WHERE id IN (
+               SELECT id FROM channels_databinding_journal
+               WHERE xid < %s::text::xid8 AND xid <> ALL (%s::text[]::xid8[]) LIMIT %s)""",
+        [*until.later, most],
+    )
+    return int(cursor.rowcount)
+
+
+# ---- reading
+
+# Two ways into one index, 0.3 ms beside a million rows; asked with pg_visible_in_snapshot they would take 77.
+LATER: Final = """(SELECT * FROM channels_databinding_journal WHERE xid >= %s::text::xid8
+    UNION ALL SELECT * FROM channels_databinding_journal WHERE xid = ANY (%s::text[]::xid8[])) AS journal"""
+
+
+@contextmanager
+def reading() -> Iterator[CursorWrapper]:
+    """Open a read transaction on this thread's connection. Nobody waits for it, and it waits for nobody."""
+    with transaction.atomic(durable=True), connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield cursor
+
+
+def stand(cursor: CursorWrapper) -> tuple[str, str, Position]:
+    """Return (epoch, floor, position). Raises KeyError where there is no journal.
+
+    An epoch is of this database and of no copy: neither one that is restored from a dump nor a standby that took over,
+    which may lack the last transactions.
+    """
+    cursor.execute(
+        """SELECT pg_current_snapshot()::text, (SELECT json_object_agg(key, value) FROM channels_databinding_state),
+               concat_ws('.', (SELECT system_identifier FROM pg_control_system()),
+                   left(pg_walfile_name(pg_current_wal_lsn()), 8),
+                   (SELECT oid FROM pg_database WHERE datname = current_database()),
+                   'channels_databinding_journal'::regclass::oid)"""
+    )
+    snapshot, state, place = cursor.fetchone()
+    epoch = f"{state['epoch']}-{sha256(place.encode()).hexdigest()[:8]}"
+    return epoch, state["floor"], _read_snapshot(snapshot)
+
+
+def counts(cursor: CursorWrapper, start: Position) -> list[tuple[str, str, int]]:
+    """Return (table, "reset" or "", changes) of what came after `start`."""
+    cursor.execute(
+        f"""SELECT "table", CASE op WHEN 'reset' THEN op ELSE '' END, count(*) FROM {LATER} GROUP BY 1, 2""",
+        start.later,
+    )
+    return list(cursor.fetchall())
+
+
+def changes(
+    cursor: CursorWrapper, start: Position, model: type[Model], columns: Sequence[str]
+) -> Iterator[tuple[Any, ...]]:
+    """Return (id, pk, op, `{column: value}` before it or None, ref) of a table's changes after `start`, in order, the
+    values as the driver gives them. An image that lacks one of `columns` raises KeyError, one that is not of the
+    table as it is now a DataError."""
+    quote = connection.ops.quote_name
+    pk = model._meta.pk.column
+    assert pk is not None
+    # By the table's own types: JSON's would lose digits of a numeric, and know no bytes.
+    cursor.execute(
+        f"""SELECT journal.id, journal.op, journal.ref, journal.image IS NULL OR journal.image::jsonb ?& %s::text[],
+                {", ".join(f"was.{quote(column)}" for column in [pk, *columns])}
+            FROM {LATER}, jsonb_populate_record(NULL::{quote(model._meta.db_table)},
+                coalesce(journal.image::jsonb, jsonb_build_object(%s::text, journal.pk))) AS was
+            WHERE journal."table" = %s ORDER BY journal.id""",
+        [list(columns), *start.later, pk, model._meta.db_table],
+    )
+    for id_, op, ref, is_whole, key, *values in cursor.fetchall():
+        if not is_whole:
+            raise KeyError(f"an image of {model._meta.db_table} lacks a column")
+        yield id_, key, op, None if op == "create" else dict(zip(columns, values, strict=True)), ref
+
+
+class Watch:
+    """Tells when a change was committed, by anybody. Belongs to one thread; LISTENs on a connection of its own."""
+
+    def __init__(self, nudge: Nudge) -> None:
+        self._nudge = nudge
+        self._wrapper = connections.create_connection(DEFAULT_DB_ALIAS)
+        self._wrapper.set_autocommit(True)
+        self._connection: Any = self._wrapper.connection
+        self._connection.execute(f"LISTEN {CHANNEL}")
+        self._file = self._connection.fileno()
+        nudge.wait_for(self._file)
+
+    def wait(self, timeout_s: float) -> None:
+        """Return when something was committed, when the nudge is set, or after `timeout_s`. Only a hurry-up."""
+        self._nudge.wait(min(timeout_s, POLL_S))
+        for _ in self._connection.notifies(timeout=0):
+            pass
+
+    def close(self) -> None:
+        self._nudge.forget(self._file)
+        self._wrapper.close()
