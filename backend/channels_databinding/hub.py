@@ -10,10 +10,13 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary
+
+from django.db import connections
 
 from . import cursor
 from .journal import Moment, Position, read_position
@@ -35,6 +38,13 @@ SLICE: Final = 64  # members that are handed a batch in one turn of the loop: no
 
 _pool = ThreadPoolExecutor(THREADS, thread_name_prefix="channels_databinding")
 _hubs: "WeakKeyDictionary[asyncio.AbstractEventLoop, Hub]" = WeakKeyDictionary()
+
+
+def _let_go(together: threading.Barrier) -> None:
+    """Close this thread's connections: nobody needs them for now, and a database cannot be dropped beside them."""
+    connections.close_all()
+    with suppress(threading.BrokenBarrierError):
+        together.wait()
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +164,9 @@ class Hub:
             self._tail.stop()
         self._tail = self._ready = self.begun = self.passed = None
         self._release(everything=True)
+        together = threading.Barrier(THREADS, timeout=1)  # so that each thread takes one
+        for _ in range(THREADS):
+            _pool.submit(_let_go, together)
 
     def when_passed(self, position: Position, then: Callable[[], None]) -> None:
         """Call `then` once every member was handed what is to be told up to `position`."""
