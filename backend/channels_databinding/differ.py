@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import transaction
+
 from .journal import Batch
 from .past import Followed, Past, Unclear
 from .rows import Audience, Binding, key_alone, row_payload, visible_groups
@@ -40,13 +42,14 @@ def diff(batch: Batch, binding: Binding, audiences: Audiences) -> dict[Audience,
         raise Unclear("its table was reset or had too many changes")
     if tables.isdisjoint(batch.changes):
         return {}
-    past = Past(binding, batch)
-    while True:
-        try:
-            heard = _heard(past, audiences)
-            break
-        except Followed:  # a hook looks at related rows: once more, with them
-            pass
+    with transaction.atomic():  # a savepoint: a hook's query that fails must not end the reading
+        past = Past(binding, batch)
+        while True:
+            try:
+                heard = _heard(past, audiences)
+                break
+            except Followed:  # a hook looks at related rows: once more, with them
+                pass
     order = ("delete", "update", "create")
     return {audience: sorted(told, key=lambda t: order.index(t.action)) for audience, told in heard.items()}
 

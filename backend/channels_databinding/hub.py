@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
-from django.db import connections
+from django.db import InterfaceError, OperationalError, connection, connections
 
 from . import cursor
 from .journal import Moment, Position, read_position
@@ -38,6 +38,17 @@ SLICE: Final = 64  # members that are handed a batch in one turn of the loop: no
 
 _pool = ThreadPoolExecutor(THREADS, thread_name_prefix="channels_databinding")
 _hubs: "WeakKeyDictionary[asyncio.AbstractEventLoop, Hub]" = WeakKeyDictionary()
+
+
+def _work(work: Callable[..., T], *args: Any) -> T:
+    """Do blocking work. If the database went away, once more: it may have been restarted."""
+    try:
+        return work(*args)
+    except (OperationalError, InterfaceError):
+        if connection.is_usable():
+            raise
+        connection.close()
+        return work(*args)
 
 
 def _let_go(together: threading.Barrier) -> None:
@@ -141,7 +152,7 @@ class Hub:
 
     async def run(self, work: Callable[..., T], *args: Any) -> T:
         """Do blocking work in the pool."""
-        return await asyncio.get_running_loop().run_in_executor(_pool, work, *args)
+        return await asyncio.get_running_loop().run_in_executor(_pool, _work, work, *args)
 
     def is_live(self, member: Member) -> bool:
         """Whether the member hears all there is: not while it catches up, nor after a reset."""

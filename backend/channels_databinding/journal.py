@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 from uuid import uuid4
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db import OperationalError, connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models import Model
 
 from .capture import database
@@ -60,11 +60,13 @@ class Batch:
 
 @dataclass(frozen=True)
 class Moment:
-    """One read transaction: the journal, and every row, as they were at `position`."""
+    """One read transaction: the journal, and every row, as they were at `position`. `is_copy`: what is in the journal
+    is not of this database's making."""
 
     epoch: str
     floor: Position
     position: Position
+    is_copy: bool = False
 
     def since(self, start: Position, models: Collection[type[Model]]) -> Batch:
         """Return the changes of these models' tables after `start`, all of them: never cut by a limit."""
@@ -80,9 +82,8 @@ class Moment:
         for table in sorted(changes.keys() - unclear):
             try:
                 changes[table] = _changes(start, by_table[table])
-            except OperationalError:
-                raise
             except Exception as error:
+                go_on_after(error)
                 complain(by_table[table], "an image in the journal", "reading", error)
                 unclear.add(table)
         return Batch(self.position, {t: found for t, found in changes.items() if t not in unclear}, unclear)
@@ -102,12 +103,21 @@ def moment() -> Iterator[Moment]:
     """Open a read transaction on this thread's connection. Nobody waits for it, and it waits for nobody."""
     with database().reading() as cursor:
         try:
-            epoch, floor, position = database().stand(cursor)
+            epoch, floor, position, is_copy = database().stand(cursor)
         except (KeyError, TypeError):
             raise ImproperlyConfigured(
                 "The journal has no epoch. Run `manage.py migrate` to install channels_databinding."
             ) from None
-        yield Moment(epoch, read_position(floor), position)
+        yield Moment(epoch, read_position(floor), position, is_copy)
+
+
+def go_on_after(error: Exception) -> None:
+    """Raise `error` if it ended this transaction: what is asked next would not be answered."""
+    if isinstance(error, DatabaseError):
+        try:
+            position()
+        except DatabaseError:
+            raise error from None
 
 
 def read_position(text: str) -> Position:

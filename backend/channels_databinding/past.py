@@ -6,15 +6,17 @@ has a state for each change of its own and, between those, for each change of wh
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import product
 from typing import Any, Final, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.models import ForeignKey, Model
 
 from .binding import foreign_keys
+from .capture import database
 from .complaints import complain
 from .history import History, Links, rebuild
-from .journal import START, Batch
+from .journal import START, Batch, go_on_after
 from .rows import Audience, Binding, written
 
 T = TypeVar("T")
@@ -51,14 +53,19 @@ class Past:
     def states(self, key: Any) -> Iterator[Model | None]:
         """Return the states a row had before it became what it is, oldest first; None where it did not exist.
         Raises Unclear."""
-        times, last = {START, *self.rows.times(key)}, max(self._times(key))
-        if "group_names" in self._followers:
-            times |= self._times(key) | self._times_of_related(key, times)
-            last = max(times)
-            if len(times) > MOST_STATES:
+        own, last = {START, *self.rows.times(key)}, max(self._times(key))
+        if "group_names" not in self._followers:
+            moments = [(at, at) for at in own if at != last]
+        else:
+            own |= self._times(key)
+            related = own | self._times_of_related(key, own)
+            # Whichever of two transactions has the smaller id, somebody may have seen either one without the other.
+            moments = [(at, at) for at in related] if database().IN_ORDER else list(product(own, related))
+            moments.remove(max(moments))
+            if len(moments) >= MOST_STATES:
                 raise Unclear("a row changed too often at once")
-        for at in sorted(times - {last}):
-            yield self._state(key, at, "group_names")
+        for at, related_at in sorted(moments):
+            yield self._state(key, at, "group_names", related_at)
 
     def _times_of_related(self, key: Any, times: set[int]) -> set[int]:
         rows = [self.rows.at(key, at) for at in times]
@@ -75,6 +82,7 @@ class Past:
         except Followed:
             raise
         except Exception as error:
+            go_on_after(error)
             complain(self.binding, f"row {row.pk}", "group_names of the row as it was", error)
             raise Unclear("group_names could not be asked of a row as it was") from error
 
@@ -86,6 +94,7 @@ class Past:
         except Followed:
             raise
         except Exception as error:
+            go_on_after(error)
             complain(self.binding, f"row {key}", "serialize of the row as it was", error)
             return None
 
@@ -118,18 +127,18 @@ class Past:
             self._to_many[links] = History(links.field.related_model, self._batch)
             self._to_many[links].find(links.targets())
 
-    def _state(self, key: Any, at: int, hook: str) -> Model | None:
-        """Return a row as it was, with its related rows for a hook that looks at them."""
+    def _state(self, key: Any, at: int, hook: str, related_at: int = START) -> Model | None:
+        """Return a row as it was, with its related rows, as they were, for a hook that looks at them."""
         row = self.rows.at(key, at)
         if row is self.rows.now.get(key) and row is not None:
             row = rebuild(self.binding.model, {}, row)  # without what was read with it: that is of now
         if row is None or hook not in self._followers:
             return row
         for field, them in self._to_one.items():
-            if (then := them.at(_key(row, field), at)) is not None:
+            if (then := them.at(_key(row, field), related_at)) is not None:
                 field.set_cached_value(row, then)  # else it is gone, and following it is refused
         for links, them in self._to_many.items():
-            targets = [(them.at(target, at), target) for target in links.at(key, at)]
+            targets = [(them.at(target, related_at), target) for target in links.at(key, at)]
             rows = getattr(row, links.field.name).all()
             rows._result_cache = [_key_only(them.model, key) if then is None else then for then, key in targets]
             rows._prefetch_done = True

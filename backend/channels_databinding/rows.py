@@ -10,11 +10,12 @@ from itertools import islice
 from typing import Any, Final
 
 import orjson
-from django.db import OperationalError, connection
+from django.db import DatabaseError, DataError, connection
 from django.db.models import BooleanField, Model, QuerySet
 
 from .binding import WebsocketBinding, call
 from .complaints import complain
+from .journal import go_on_after
 from .limits import limit
 from .protocol import encode
 from .serializers import ColumnField, value_of
@@ -66,7 +67,7 @@ def _readable(rows: "QuerySet[Any]") -> list[Any]:
 
 def _is_the_databases(error: Exception) -> bool:
     """Whether reading failed for another reason than what is in a row."""
-    return isinstance(error, OperationalError) and "Could not decode" not in str(error)
+    return isinstance(error, DatabaseError) and not isinstance(error, DataError) and "decode" not in str(error)
 
 
 def visible_groups(binding: Binding, row: Model) -> Audience:
@@ -74,6 +75,7 @@ def visible_groups(binding: Binding, row: Model) -> Audience:
     try:
         return binding.groups_of(row)
     except Exception as error:
+        go_on_after(error)
         complain(binding, f"row {row.pk}", "group_names", error)
         return frozenset()
 
@@ -84,6 +86,7 @@ def row_payload(binding: Binding, row: Model, action: str) -> Mapping[str, Any] 
     try:
         return written(binding, row, action)
     except Exception as error:
+        go_on_after(error)
         complain(binding, f"row {row.pk}", "serialize", error)
         return None
 

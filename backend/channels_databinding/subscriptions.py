@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
-from django.db import DatabaseError
 from django.db.models import Model
 
 from . import cursor, journal
@@ -228,9 +227,8 @@ class Listeners:
         for binding, audiences in self.audiences.items():
             try:
                 heard = diff(batch, binding, audiences)
-            except DatabaseError:
-                raise
             except Exception as error:
+                journal.go_on_after(error)
                 if not isinstance(error, Unclear):  # a hook's fault, or ours: one binding's, not everybody's
                     logger.exception("%s could not be told its changes", binding.__name__)
                 yield from ((key, None) for key in self.keys if key.binding is binding)

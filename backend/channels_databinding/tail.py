@@ -76,14 +76,14 @@ class Tail(Generic[T]):
         """Read what is new, once, and hand it on."""
         with journal.moment() as now:
             start = self._position if now.epoch == self._epoch else None
-            rewound = start is not None and not start <= now.position
+            is_copy = now.is_copy or (start is not None and not start <= now.position)
             if start is not None and not now.floor <= start:
                 start = None  # asleep for longer than the journal is kept: what was pruned meanwhile nobody can tell
             if start == now.position:
                 return
-            if not rewound:
+            if not is_copy:
                 prepared = self._prepare(now, start)
-        if rewound:  # an earlier copy lies under us: cursors that went past it must never be served
+        if is_copy:  # another database lies under us: cursors that went past it must never be served
             journal.renew(now.epoch)
             return self.step()
         self._position, self._epoch = now.position, now.epoch

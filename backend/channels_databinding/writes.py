@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import orjson
 from django.core.exceptions import PermissionDenied
-from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db import DatabaseError, IntegrityError, OperationalError, connection, transaction
 from django.db.models import Model
 
 from . import journal
@@ -30,11 +30,13 @@ from .sessions import Identity, current
 logger = logging.getLogger(__name__)
 
 TOGETHER: Final = 64  # writes in one transaction
+ATTEMPTS: Final = 3  # of one write, where the database chose it to end a deadlock
 TOGETHER_S: Final = 0.05  # and none is begun in a transaction older than this: everybody else waits for its lock
 
 
 class OutcomeUnknown(Exception):
-    """COMMIT failed in a way that does not tell whether it happened. The client asks again, with the same ref."""
+    """The database went away, or COMMIT failed in a way that does not tell whether it happened. The client asks again,
+    with the same ref."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,12 +93,13 @@ class Writer:
             self._worker = None
 
 
-def apply(writes: Sequence[Write]) -> list[Answer | OutcomeUnknown]:
+def apply(writes: Sequence[Write], attempts: int = ATTEMPTS) -> list[Answer | OutcomeUnknown]:
     """Do client writes, and return the answers to as many as one transaction may take; one at least.
 
     The same `ref` again, from the same user or session, is answered as the first time and nothing is done; with
     another payload it is refused. A write that was refused left nothing, so its ref is judged anew.
     """
+    begun: list[Write] = []
     payloads: list[Mapping[str, Any]] = []
     position: Position = None
     committing, until = False, time.monotonic() + TOGETHER_S
@@ -104,6 +107,7 @@ def apply(writes: Sequence[Write]) -> list[Answer | OutcomeUnknown]:
         with journal.writing() as start:
             position = start
             for write in writes:
+                begun.append(write)
                 payloads.append(_do(write, start))
                 if time.monotonic() > until:
                     break
@@ -116,10 +120,15 @@ def apply(writes: Sequence[Write]) -> list[Answer | OutcomeUnknown]:
             position = journal.position()
             committing = True
     except Exception as error:
-        begun = writes[: len(payloads)] or writes
-        if len(payloads) > 1 and (not committing or isinstance(error, IntegrityError)):
-            return [apply([write])[0] for write in begun]  # nothing was written: whose fault it was, shows alone
-        return [_failed(write, error, position, committing) for write in begun]
+        tried = begun or writes
+        if not connection.is_usable():
+            connection.close()
+            return [OutcomeUnknown()] * len(tried)
+        if len(begun) > 1 and (not committing or isinstance(error, IntegrityError)):
+            return [apply([write])[0] for write in tried]  # nothing was written: whose fault it was, shows alone
+        if begun and attempts > 1 and not committing and isinstance(error, OperationalError):  # a deadlock
+            return apply(tried, attempts - 1)
+        return [_failed(write, error, position, committing) for write in tried]
     return [Answer(payload, position) for payload in payloads]
 
 
@@ -140,6 +149,8 @@ def _do(write: Write, start: Position) -> Mapping[str, Any]:
         return refused.payload
     except PermissionDenied as error:
         return Refused("forbidden", str(error)).payload
+    except OperationalError:  # a deadlock, or the database went away: not this write's fault
+        raise
     except Exception as error:
         return _fault(write, error)
 

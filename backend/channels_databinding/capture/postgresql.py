@@ -22,6 +22,7 @@ from ..nudge import Nudge
 
 CHANNEL: Final = "channels_databinding"  # that changes are notified on; without a payload
 POLL_S: Final = 1.0  # a wake-up only hurries: this is how often one looks without
+IN_ORDER: Final = False  # what has a smaller id may have been committed later, unless it is of the same row
 LOCK_TIMEOUT: Final = "5s"  # for putting triggers back beside running writers, who would have to wait behind us
 INSTALLING: Final = 0x6368_6462  # of the advisory lock that one process installs under: "chdb"
 
@@ -41,14 +42,17 @@ TABLES: Final = (
 
 # One function for all tables. Its arguments are a table, the column of its primary key, and the columns of its images.
 # It runs as its owner and names everything in full: who writes needs no right to the journal, and no search path or
-# temporary table of theirs leads it elsewhere. An image is made by way of `json`, which takes whatever a row holds
-# (jsonb refuses \u0000), and of columns that are there, so that a migration may take one away.
+# temporary table of theirs leads it elsewhere. An image is of the columns that are there, so that a migration may take
+# one away; and it is `json`, which takes whatever a row holds: jsonb, and all that reads json, refuse \u0000.
 FUNCTION: Final = """CREATE OR REPLACE FUNCTION {schema}.channels_databinding_capture() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET extra_float_digits = 1
 AS $function$
 DECLARE
-    image text := '(SELECT json_object_agg(key, value) FROM json_each(row_to_json(was)) WHERE key = ANY ($2))';
+    image text := (
+        SELECT format('(SELECT row_to_json(image) FROM (SELECT %s) image)', string_agg(format('was.%I', attname), ', '))
+        FROM pg_attribute WHERE attrelid = TG_RELID AND attname = ANY (TG_ARGV[2:]) AND NOT attisdropped
+    );
     entries text;
     changed bigint;
 BEGIN
@@ -68,7 +72,7 @@ BEGIN
         entries := 'SELECT $1, NULL, ''reset'', NULL::json';
     END CASE;
     EXECUTE 'INSERT INTO {schema}.channels_databinding_journal ("table", pk, op, image) ' || entries
-        USING TG_ARGV[0], TG_ARGV[2:];
+        USING TG_ARGV[0];
     GET DIAGNOSTICS changed = ROW_COUNT;
     IF changed > 0 THEN
         PERFORM pg_notify('channels_databinding', '');
@@ -252,22 +256,24 @@ def reading() -> Iterator[CursorWrapper]:
         yield cursor
 
 
-def stand(cursor: CursorWrapper) -> tuple[str, str, Position]:
-    """Return (epoch, floor, position). Raises KeyError where there is no journal.
+def stand(cursor: CursorWrapper) -> tuple[str, str, Position, bool]:
+    """Return (epoch, floor, position, whether the journal is another database's). Raises TypeError where there is none.
 
     An epoch is of this database and of no copy: neither one that is restored from a dump nor a standby that took over,
-    which may lack the last transactions.
+    which may lack the last transactions. A restored journal may tell of transactions that are still to come.
     """
     cursor.execute(
         """SELECT pg_current_snapshot()::text, (SELECT json_object_agg(key, value) FROM channels_databinding_state),
                concat_ws('.', (SELECT system_identifier FROM pg_control_system()),
                    left(pg_walfile_name(pg_current_wal_lsn()), 8),
                    (SELECT oid FROM pg_database WHERE datname = current_database()),
-                   'channels_databinding_journal'::regclass::oid)"""
+                   'channels_databinding_journal'::regclass::oid),
+               EXISTS (SELECT FROM channels_databinding_journal
+                   WHERE xid >= pg_snapshot_xmax(pg_current_snapshot()))"""
     )
-    snapshot, state, place = cursor.fetchone()
+    snapshot, state, place, is_copy = cursor.fetchone()
     epoch = f"{state['epoch']}-{sha256(place.encode()).hexdigest()[:8]}"
-    return epoch, state["floor"], _read_snapshot(snapshot)
+    return epoch, state["floor"], _read_snapshot(snapshot), is_copy
 
 
 def counts(cursor: CursorWrapper, start: Position) -> list[tuple[str, str, int]]:

@@ -22,6 +22,7 @@ from django.db.models import Model, UniqueConstraint
 from ..nudge import Nudge
 
 POLL_S: Final = 0.010  # PRAGMA data_version costs 5 µs, so looking each 10 ms is 0.05 % of a core
+IN_ORDER: Final = True  # a change with a smaller id was committed before
 PREFIX: Final = "channels_databinding:"  # of our triggers' names; the rest is "<table>:<kind>"
 
 TABLES: Final = (
@@ -232,11 +233,12 @@ def reading() -> Iterator[CursorWrapper]:
         wrapper.transaction_mode = mode
 
 
-def stand(cursor: CursorWrapper) -> tuple[str, str, int]:
-    """Return (epoch, floor, position). Raises KeyError where there is no journal."""
+def stand(cursor: CursorWrapper) -> tuple[str, str, int, bool]:
+    """Return (epoch, floor, position, whether the journal is another database's). Raises KeyError where there is
+    none."""
     cursor.execute("SELECT key, value FROM channels_databinding_state")
     state = dict(cursor.fetchall())
-    return state["epoch"], state["floor"], position(cursor)
+    return state["epoch"], state["floor"], position(cursor), False
 
 
 def counts(cursor: CursorWrapper, start: int) -> list[tuple[str, str, int]]:
