@@ -107,6 +107,7 @@ def test_the_wheel_has_the_package_with_its_client_and_nothing_else(wheel):
     ours = {name for name in names if ".dist-info/" not in name}
     modules = (ROOT / "backend").glob("channels_databinding/**/*.py")
     assert ours == {str(path.relative_to(ROOT / "backend")) for path in modules} | {
+        "channels_databinding/capture/postgresql.sql",
         "channels_databinding/py.typed",
         "channels_databinding/static/channels_databinding/client.js",
     }

@@ -44,7 +44,7 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
             id="channels_databinding.E014",
         )
         for name, value in given.items()
-        if name in DEFAULTS and not (isinstance(value, int | float) and value > 0)
+        if name in DEFAULTS and not (isinstance(value, int | float) and (value > 0 or name == "notifies_per_s"))
     ]
     return [*unknown, *wrong]
 

@@ -26,6 +26,10 @@ DEFAULTS: Final[Mapping[str, float]] = {
     "sockets_per_address": 1_000,
     "look_s": 5,  # between two looks at who is on a socket and what they may see: so long may a lost right still show
     "retention_s": 86_400,  # how long a browser may be away and still catch up; past it: a snapshot
+    # PostgreSQL only. NOTIFY has writers wait for each other, so there are so many a second; 0 for none at all, as
+    # two-phase commit asks for. What is not notified is seen when the journal is looked at all the same.
+    "notifies_per_s": 50,
+    "poll_s": 1,
     "reset_above": 10_000,  # changes of one table in one batch; past it: its subscriptions read again
 }
 

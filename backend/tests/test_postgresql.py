@@ -568,3 +568,43 @@ async def test_the_ref_is_on_the_row_that_the_write_itself_touched(visit):
     before, answer = await blogs.visitor.ask("blogs", {"action": "create", "data": {"slug": "mine", "title": "t"}})
 
     assert [frame["refs"] for frame in before] == [[answer["ref"]]]
+
+
+# ---- wake-ups
+
+
+async def test_without_a_notification_changes_are_heard_at_the_next_look(visit, settings):
+    settings.CHANNELS_DATABINDING = {"notifies_per_s": 0, "poll_s": 0.1}
+    await db(install)
+    try:
+        blogs = await look(visit, "blogs")
+        execute("INSERT INTO lab_blog (slug, title) VALUES ('a', '')")
+        assert (await blogs.visitor.hear())["payload"]["data"]["slug"] == "a"
+    finally:
+        settings.CHANNELS_DATABINDING = {}
+        await db(install)
+
+
+def test_who_comes_in_the_same_moment_does_not_notify_again_and_a_transaction_never_twice():
+    with closing(session(autocommit=True)) as listener:
+        listener.execute("LISTEN channels_databinding")
+        for _ in range(3):  # more than one moment may be touched
+            with ExitStack() as stack:
+                writers = [stack.enter_context(closing(session())) for _ in range(20)]
+                for writer in writers:
+                    for _ in range(3):
+                        writer.execute("INSERT INTO lab_blog (slug, title) VALUES (gen_random_uuid()::text, '')")
+                for writer in writers:
+                    writer.commit()
+        notified = len(list(listener.notifies(timeout=0.5)))
+
+    assert 1 <= notified < 30
+
+
+def test_a_long_transaction_of_many_statements_holds_one_lock_for_it():
+    with closing(session()) as writer:
+        for n in range(500):
+            writer.execute("INSERT INTO lab_blog (slug, title) VALUES (%s, '')", [str(n)])
+        (held,) = writer.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").fetchone()
+
+    assert held <= 1

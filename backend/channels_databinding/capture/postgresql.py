@@ -7,24 +7,29 @@ transaction, and a position is a snapshot: which transactions it sees. What is n
 those that it does not see and this read does.
 """
 
+import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import total_ordering
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, Final
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.models import Model
 
+from ..limits import limit
 from ..nudge import Nudge
 
 CHANNEL: Final = "channels_databinding"  # that changes are notified on; without a payload
-POLL_S: Final = 1.0  # a wake-up only hurries: this is how often one looks without
+BUSY_S: Final = 1.0  # after somebody notified: so long one looks again and again for those who did not
 IN_ORDER: Final = False  # what has a smaller id may have been committed later, unless it is of the same row
 LOCK_TIMEOUT: Final = "5s"  # for putting triggers back beside running writers, who would have to wait behind us
 INSTALLING: Final = 0x6368_6462  # of the advisory lock that one process installs under: "chdb"
+NOTIFYING: Final = INSTALLING + 1  # and of those for who notifies, one a moment
 
 TABLES: Final = (
     """CREATE TABLE IF NOT EXISTS channels_databinding_journal (
@@ -40,46 +45,7 @@ TABLES: Final = (
     "CREATE TABLE IF NOT EXISTS channels_databinding_state (key text PRIMARY KEY, value text NOT NULL)",
 )
 
-# One function for all tables. Its arguments are a table, the column of its primary key, and the columns of its images.
-# It runs as its owner and names everything in full: who writes needs no right to the journal, and no search path or
-# temporary table of theirs leads it elsewhere. An image is of the columns that are there, so that a migration may take
-# one away; and it is `json`, which takes whatever a row holds: jsonb, and all that reads json, refuse \u0000.
-FUNCTION: Final = """CREATE OR REPLACE FUNCTION {schema}.channels_databinding_capture() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET extra_float_digits = 1
-AS $function$
-DECLARE
-    image text := (
-        SELECT format('(SELECT row_to_json(image) FROM (SELECT %s) image)', string_agg(format('was.%I', attname), ', '))
-        FROM pg_attribute WHERE attrelid = TG_RELID AND attname = ANY (TG_ARGV[2:]) AND NOT attisdropped
-    );
-    entries text;
-    changed bigint;
-BEGIN
-    CASE TG_OP
-    WHEN 'INSERT' THEN
-        entries := format('SELECT $1, %1$I::text, ''create'', NULL::json FROM rows_now', TG_ARGV[1]);
-    WHEN 'UPDATE' THEN
-        -- By the letters of the key: under a collation of its own it may be "the same" and yet another to others.
-        entries := format('SELECT $1, coalesce(was.%1$I, now.%1$I)::text,
-            CASE WHEN was.%1$I IS NULL THEN ''create'' WHEN now.%1$I IS NULL THEN ''delete'' ELSE ''update'' END,
-            CASE WHEN was.%1$I IS NOT NULL THEN %2$s END
-            FROM rows_before was FULL JOIN rows_now now ON was.%1$I::text COLLATE "C" = now.%1$I::text COLLATE "C"',
-            TG_ARGV[1], image);
-    WHEN 'DELETE' THEN
-        entries := format('SELECT $1, %1$I::text, ''delete'', %2$s FROM rows_before was', TG_ARGV[1], image);
-    ELSE
-        entries := 'SELECT $1, NULL, ''reset'', NULL::json';
-    END CASE;
-    EXECUTE 'INSERT INTO {schema}.channels_databinding_journal ("table", pk, op, image) ' || entries
-        USING TG_ARGV[0];
-    GET DIAGNOSTICS changed = ROW_COUNT;
-    IF changed > 0 THEN
-        PERFORM pg_notify('channels_databinding', '');
-    END IF;
-    RETURN NULL;
-END $function$"""
-
+FUNCTION: Final = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
 FUNCTION_NAME: Final = "channels_databinding_capture()"
 WHEN: Final = {
     "insert": "AFTER INSERT ON {relation} REFERENCING NEW TABLE AS rows_now",
@@ -111,7 +77,7 @@ def triggers(cursor: CursorWrapper, models: Mapping[type[Model], list[str]]) -> 
     relations = cursor.fetchall()
     cursor.execute("SELECT quote_ident(current_schema())")
     schema = cursor.fetchone()[0]
-    wanted = {FUNCTION_NAME: ("", FUNCTION.replace("{schema}", schema))}
+    wanted = {FUNCTION_NAME: ("", function(schema))}
     for table, relation in relations:
         model = by_table[table]
         arguments = ", ".join(map(_literal, [table, model._meta.pk.column, *models[model]]))
@@ -122,6 +88,12 @@ def triggers(cursor: CursorWrapper, models: Mapping[type[Model], list[str]]) -> 
                 f"FOR EACH STATEMENT EXECUTE FUNCTION {schema}.channels_databinding_capture({arguments})",
             )
     return wanted if relations else {}
+
+
+def function(schema: str) -> str:
+    """Return the statement that makes the function which all triggers call."""
+    told = {"{schema}": schema, "{key}": str(NOTIFYING), "{a_second}": str(int(limit("notifies_per_s")))}
+    return re.sub("|".join(told), lambda found: told[found[0]], FUNCTION)
 
 
 def installed(cursor: CursorWrapper) -> dict[str, tuple[str, str]]:
@@ -313,7 +285,7 @@ class Watch:
     """Tells when a change was committed, by anybody. Belongs to one thread; LISTENs on a connection of its own."""
 
     def __init__(self, nudge: Nudge) -> None:
-        self._nudge = nudge
+        self._nudge, self._busy_until = nudge, 0.0
         self._wrapper = connections.create_connection(DEFAULT_DB_ALIAS)
         self._wrapper.set_autocommit(True)
         self._connection: Any = self._wrapper.connection
@@ -323,9 +295,10 @@ class Watch:
 
     def wait(self, timeout_s: float) -> None:
         """Return when something was committed, when the nudge is set, or after `timeout_s`. Only a hurry-up."""
-        self._nudge.wait(min(timeout_s, POLL_S))
-        for _ in self._connection.notifies(timeout=0):
-            pass
+        is_busy = time.monotonic() < self._busy_until
+        self._nudge.wait(min(timeout_s, 1 / limit("notifies_per_s") if is_busy else limit("poll_s")))
+        if list(self._connection.notifies(timeout=0)):
+            self._busy_until = time.monotonic() + BUSY_S
 
     def close(self) -> None:
         self._nudge.forget(self._file)
