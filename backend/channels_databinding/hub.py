@@ -42,10 +42,11 @@ _hubs: "WeakKeyDictionary[asyncio.AbstractEventLoop, Hub]" = WeakKeyDictionary()
 
 def _work(work: Callable[..., T], *args: Any) -> T:
     """Do blocking work. If the database went away, once more: it may have been restarted."""
+    session = connection.connection
     try:
         return work(*args)
     except (OperationalError, InterfaceError):
-        if connection.is_usable():
+        if session is None or (connection.connection is session and connection.is_usable()):
             raise
         connection.close()
         return work(*args)

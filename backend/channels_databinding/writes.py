@@ -101,9 +101,11 @@ def apply(writes: Sequence[Write], attempts: int = ATTEMPTS) -> list[Answer | Ou
     """
     begun: list[Write] = []
     payloads: list[Mapping[str, Any]] = []
-    position: Position = None
+    position = session = None
     committing, until = False, time.monotonic() + TOGETHER_S
     try:
+        connection.ensure_connection()
+        session = connection.connection
         with journal.writing() as start:
             position = start
             for write in writes:
@@ -121,9 +123,10 @@ def apply(writes: Sequence[Write], attempts: int = ATTEMPTS) -> list[Answer | Ou
             committing = True
     except Exception as error:
         tried = begun or writes
-        if not connection.is_usable():
-            connection.close()
-            return [OutcomeUnknown()] * len(tried)
+        if session is None or connection.connection is not session:  # the database went away; Django asks for a new one
+            if session is None or committing or attempts == 1:
+                return [OutcomeUnknown()] * len(tried)
+            return apply(tried, attempts - 1)
         if len(begun) > 1 and (not committing or isinstance(error, IntegrityError)):
             return [apply([write])[0] for write in tried]  # nothing was written: whose fault it was, shows alone
         if begun and attempts > 1 and not committing and isinstance(error, OperationalError):  # a deadlock
