@@ -65,7 +65,14 @@ class Past:
             if len(moments) >= MOST_STATES:
                 raise Unclear("a row changed too often at once")
         for at, related_at in sorted(moments):
-            yield self._state(key, at, "group_names", related_at)
+            if at == related_at or not self._is_impossible(key, at, related_at):
+                yield self._state(key, at, "group_names", related_at)
+
+    def _is_impossible(self, key: Any, at: int, related_at: int) -> bool:
+        """Whether a row would point to one that was not there: the database lets nobody see that."""
+        row = self.rows.at(key, at)
+        pointed = [(them, _key(row, field)) for field, them in self._to_one.items() if field.db_constraint]  # type: ignore[attr-defined]
+        return any(to is not None and them.at(to, related_at) is None for them, to in pointed)
 
     def _times_of_related(self, key: Any, times: set[int]) -> set[int]:
         rows = [self.rows.at(key, at) for at in times]

@@ -127,10 +127,12 @@ def apply(writes: Sequence[Write], attempts: int = ATTEMPTS) -> list[Answer | Ou
             if session is None or committing or attempts == 1:
                 return [OutcomeUnknown()] * len(tried)
             return apply(tried, attempts - 1)
-        if len(begun) > 1 and (not committing or isinstance(error, IntegrityError)):
-            return [apply([write])[0] for write in tried]  # nothing was written: whose fault it was, shows alone
-        if begun and attempts > 1 and not committing and isinstance(error, OperationalError):  # a deadlock
-            return apply(tried, attempts - 1)
+        is_deadlock = isinstance(error, OperationalError)  # or something like it, which another attempt may spare
+        if not committing or isinstance(error, IntegrityError) or (is_deadlock and all(w.request.ref for w in tried)):
+            if len(begun) > 1:
+                return [apply([write])[0] for write in tried]  # nothing was written: whose fault it was, shows alone
+            if begun and is_deadlock and attempts > 1:
+                return apply(tried, attempts - 1)
         return [_failed(write, error, position, committing) for write in tried]
     return [Answer(payload, position) for payload in payloads]
 
