@@ -123,7 +123,9 @@ def apply(writes: Sequence[Write], attempts: int = ATTEMPTS) -> list[Answer | Ou
             committing = True
     except Exception as error:
         tried = begun or writes
-        if session is None or connection.connection is not session:  # the database went away; Django asks for a new one
+        # The database went away. Django may have asked for a new session by now.
+        if connection.connection is not session or not connection.is_usable():
+            connection.close()
             if session is None or committing or attempts == 1:
                 return [OutcomeUnknown()] * len(tried)
             return apply(tried, attempts - 1)
