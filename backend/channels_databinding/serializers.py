@@ -10,23 +10,16 @@ from math import isfinite
 from typing import Any, Final, TypeAlias
 
 from django.core.exceptions import ValidationError
-from django.db.models import (
-    AutoField,
-    BinaryField,
-    Field,
-    FileField,
-    ForeignKey,
-    IntegerField,
-    JSONField,
-    ManyToManyField,
-    Model,
-)
+from django.db import models
+from django.db.models import Model
 from django.forms.utils import from_current_timezone
 from django.utils.encoding import is_protected_type
 
-ColumnField: TypeAlias = "Field[Any, Any]"
-Link: TypeAlias = "ManyToManyField[Any, Any]"
+ColumnField: TypeAlias = "models.Field[Any, Any]"
+Link: TypeAlias = "models.ManyToManyField[Any, Any]"
 AnyField: TypeAlias = "ColumnField | Link"
+
+EVERY: Final = ("__all__", ["__all__"], ("__all__",))  # ways to say, in `fields`: all but the pk
 
 LINKS: Final = 1_000  # of one many-to-many field, in one write: each is looked for
 
@@ -35,7 +28,7 @@ def select(model: type[Model], fields: Sequence[str] | str | None, exclude: Sequ
     """Return the fields of `model` that a binding with these lists sends, in the model's order. Never the pk,
     unless it is a natural key that `fields` names."""
     every: list[AnyField] = [*model._meta.concrete_fields, *model._meta.many_to_many]
-    if fields in ("__all__", ["__all__"], ("__all__",)):
+    if fields in EVERY:
         return [field for field in every if not field.primary_key]
     if fields is not None:
         return [field for field in every if field.name in fields]
@@ -52,7 +45,7 @@ def serialize(instance: Model, fields: Iterable[AnyField]) -> dict[str, Any]:
 def value_of(instance: Model, field: AnyField) -> Any:
     """Return one value as `django.core.serializers.python` gives it: numbers and dates as they are, the rest text,
     and of a many-to-many field the keys, in order."""
-    if isinstance(field, ManyToManyField):
+    if isinstance(field, models.ManyToManyField):
         rows = sorted(getattr(instance, field.name).all(), key=lambda row: row.pk)
         return [value_of(row, row._meta.pk) for row in rows]
     value = field.value_from_object(instance)
@@ -72,7 +65,7 @@ def assign(instance: Model, fields: Iterable[AnyField], data: Mapping[str, Any])
         if field.name not in data or not _is_writable(instance, field):
             continue
         try:
-            if isinstance(field, ManyToManyField):
+            if isinstance(field, models.ManyToManyField):
                 links[field] = _read_link(field, data[field.name])
             else:
                 setattr(instance, field.attname, _read(field, data[field.name]))
@@ -87,9 +80,9 @@ def assign(instance: Model, fields: Iterable[AnyField], data: Mapping[str, Any])
 
 def _is_writable(instance: Model, field: AnyField) -> bool:
     if field.primary_key:
-        return instance._state.adding and not isinstance(field, AutoField) and not is_parent_link(field)
+        return instance._state.adding and not isinstance(field, models.AutoField) and not is_parent_link(field)
     # A file is uploaded: its name alone would point a row at anybody's.
-    return field.editable and not isinstance(field, FileField)
+    return field.editable and not isinstance(field, models.FileField)
 
 
 def is_parent_link(field: AnyField) -> bool:
@@ -100,15 +93,15 @@ def is_parent_link(field: AnyField) -> bool:
 def _read(field: ColumnField, value: Any) -> Any:
     if value is None and not field.null:
         raise ValidationError(field.error_messages["null"], code="null")
-    if value is None or isinstance(field, JSONField):
+    if value is None or isinstance(field, models.JSONField):
         return value
     if isinstance(value, dict | list):
         raise ValidationError("Enter a single value.", code="invalid")
-    if isinstance(field, BinaryField):
+    if isinstance(field, models.BinaryField):
         return b64decode(value, validate=True)
-    if isinstance(field, ForeignKey) and value == "":
+    if isinstance(field, models.ForeignKey) and value == "":
         return None
-    if isinstance(value, float) and isinstance(field, IntegerField) and not value.is_integer():
+    if isinstance(value, float) and isinstance(field, models.IntegerField) and not value.is_integer():
         raise ValidationError("Enter a whole number.", code="invalid")
     value = field.to_python(value)
     if isinstance(value, float) and not isfinite(value):
@@ -129,7 +122,6 @@ def _read_link(field: Link, value: Any) -> list[Model]:
     there = model._default_manager.complex_filter(field.get_limit_choices_to()).in_bulk(keys)
     for key in keys:
         if key not in there:
-            raise ValidationError(
-                f"Select a valid choice. {key} is not one of the available choices.", code="invalid_choice"
-            )
+            what = f"Select a valid choice. {key} is not one of the available choices."
+            raise ValidationError(what, code="invalid_choice")
     return list(there.values())
