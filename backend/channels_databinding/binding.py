@@ -57,13 +57,6 @@ def call_with(hook: Callable[..., Any], url_kwargs: Mapping[str, Any]) -> Any:
     return call(hook, **{name: value for name, value in url_kwargs.items() if takes_all or name in parameters})
 
 
-class _Consumer:
-    """`Binding.consumer`: what goes into `WebsocketDemultiplexer.consumers`, as in Channels 1.x."""
-
-    def __get__(self, instance: object, owner: type["WebsocketBinding"]) -> type["WebsocketBinding"]:
-        return owner
-
-
 class WebsocketBinding:
     """Binds a model to a stream. Set `model`, `stream` and one of `fields` or `exclude`; define `group_names`
     so that changes go out, and `has_permission` so that changes come in. Without them nothing does.
@@ -82,7 +75,7 @@ class WebsocketBinding:
     exclude: ClassVar[Sequence[str] | None] = None
     image_fields: ClassVar[Sequence[str]] = ()  # what else `group_names` reads: remembered in the journal, not sent
 
-    consumer = _Consumer()
+    consumer: ClassVar[type["WebsocketBinding"]]  # itself, for `WebsocketDemultiplexer.consumers`, as in Channels 1.x
 
     user: Any = None
     action: str | None = None
@@ -92,6 +85,7 @@ class WebsocketBinding:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        cls.consumer = cls
         for hook in ("group_names", "rows_in"):  # 1.x's own page has them without the decorator, too
             declared = inspect.getattr_static(cls, hook)
             if inspect.isfunction(declared):
@@ -251,7 +245,8 @@ class WebsocketBinding:
             raise Refused("bad_frame", '"expect" is an object of fields that this stream sends.')
         now = plain(call(self.serialize_data, self.instance))
         if any(name not in now or now[name] != value for name, value in expect.items()):
-            raise Refused("conflict", "The row was changed meanwhile.", data=now if may_read(self.instance) else None)
+            more = {"data": now} if may_read(self.instance) else {}
+            raise Refused("conflict", "The row was changed meanwhile.", **more)
 
     # ---- what the declarations mean
 

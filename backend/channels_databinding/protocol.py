@@ -49,30 +49,13 @@ SAFE_INTEGER: Final = (1 << 53) - 1  # ECMAScript's Number.MAX_SAFE_INTEGER; bey
 class Refused(Exception):
     """A frame that cannot be done: a code from the closed list, and one sentence for the person who sent it.
 
-    `fields` are messages by field name (`invalid`), `data` is the row as it is (`conflict`).
+    `more` are `fields`, messages by field name (`invalid`), or `data`, the row as it is (`conflict`).
     """
 
-    def __init__(
-        self,
-        code: Code,
-        message: str,
-        *,
-        fields: Mapping[str, list[str]] | None = None,
-        data: Mapping[str, Any] | None = None,
-    ) -> None:
+    def __init__(self, code: Code, message: str, **more: Mapping[str, Any]) -> None:
         super().__init__(message)
-        self.code, self.message = code, message
-        self.fields, self.data = fields, data
-
-    @property
-    def payload(self) -> dict[str, Any]:
-        more = {"fields": self.fields, "data": self.data}
-        return {
-            "action": "error",
-            "code": self.code,
-            "message": self.message,
-            **{key: value for key, value in more.items() if value is not None},
-        }
+        self.code = code
+        self.payload = {"action": "error", "code": code, "message": message, **more}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +89,7 @@ def decode(text: str | None, free: Container[str] = ()) -> Request:
     """Read one frame from a browser. On streams that are `free` a payload needs no action. Raises BadFrame."""
     if text is None:
         raise BadFrame("bad_frame", "Send text frames of JSON; this one was binary.")
-    if len(text) > limit("frame_characters"):
-        most = limit("frame_characters")
+    if len(text) > (most := limit("frame_characters")):
         raise BadFrame("too_large", f"A frame may have {most:,} characters; this one has {len(text):,}.")
     try:
         frame = orjson.loads(text)
@@ -155,11 +137,8 @@ def name_params(params: object, stream: str) -> str:
         identity = orjson.dumps(params, option=orjson.OPT_SORT_KEYS).decode()
         if len(identity) <= limit("params_characters"):
             return identity
-    bad = BadFrame(
-        "bad_params",
-        f"params is a flat object of strings, safe integers and booleans, {limit('params_characters'):,} characters at "
-        "most.",
-    )
+    most = f"{limit('params_characters'):,} characters at most"
+    bad = BadFrame("bad_params", f"params is a flat object of strings, safe integers and booleans, {most}.")
     bad.stream = stream
     raise bad
 
@@ -185,17 +164,9 @@ def frame(
     cursor: str | None = None,
 ) -> str:
     """Write one frame for browsers. `stream` and `payload` alone make the frame of Channels 1.x, key for key."""
-    envelope: dict[str, Any] = {"stream": stream}
-    if params:
-        envelope["params"] = orjson.Fragment(params)
-    if ref is not None:
-        envelope["ref"] = ref
-    if refs:
-        envelope["refs"] = refs
-    if cursor is not None:
-        envelope["cursor"] = cursor
-    envelope["payload"] = payload
-    return encode(envelope).decode()
+    beside = {"params": params and orjson.Fragment(params), "ref": ref, "refs": refs, "cursor": cursor}
+    said = {name: value for name, value in beside.items() if value}
+    return encode({"stream": stream, **said, "payload": payload}).decode()
 
 
 _OPTIONS = orjson.OPT_STRICT_INTEGER | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_NON_STR_KEYS
