@@ -18,7 +18,6 @@ from .complaints import complain
 from .guest import Guest
 from .hub import Hub
 from .inbox import Inbox
-from .limits import Bucket, limit
 from .membership import Membership
 from .outbox import Outbox, Send
 from .protocol import BadFrame, Refused, Request, decode, frame, quote
@@ -29,6 +28,7 @@ from .writes import OutcomeUnknown, Write
 logger = logging.getLogger(__name__)
 
 WRITES: Final = ("create", "update", "delete")
+ACK: Final = {"action": "ack"}
 
 
 class Connection:
@@ -40,10 +40,7 @@ class Connection:
         self.identity = identity(hooks.scope)
         self._outbox = Outbox(send)
         self._membership = Membership(hooks, hub, self._outbox)
-        buckets = [Bucket(limit("frames_per_s"))]
-        if self.identity.user is not None:
-            buckets.append(hub.lookout.bucket(self.identity.user))
-        self._inbox = Inbox(self._do, buckets)
+        self._inbox = Inbox(self._do, hub.lookout.buckets(self.identity))
         self._guests: dict[str, Guest] = {}
         self._unanswered = 0
         self._all_answered = asyncio.Event()
@@ -71,19 +68,17 @@ class Connection:
 
     async def _open(self) -> bool:
         """Accept this browser and join its groups. Returns whether it may stay."""
-        code = None
         try:
             if self._hub.lookout.add(self):
                 await self._membership.open(self._bindings)
             else:
-                code = protocol.FLOODING
+                self._outbox.close(protocol.FLOODING)
         except PermissionDenied:
-            code = self._refusal
+            self._outbox.close(self._refusal)
         except Http404:
-            code = protocol.NO_SUCH_PLACE
+            self._outbox.close(protocol.NO_SUCH_PLACE)
         await self._outbox.accept()
-        if code is not None:
-            self._outbox.close(code)
+        if self._outbox.closed:
             return False
         for stream, consumer in self._hooks.consumers.items():
             if stream not in self._bindings:
@@ -126,16 +121,16 @@ class Connection:
 
     async def _do(self, request: Request | BadFrame) -> None:
         if isinstance(request, BadFrame):
-            self._refuse(request.stream, request.ref, request)
+            if request.ref is not None or self._speaks_new:
+                self._outbox.hand(frame(request.stream, request.payload, ref=request.ref))
             return
         if self._outbox.closed and request.action not in WRITES:
             return
-        if request.is_new:
-            self._speaks_new = True
+        self._speaks_new |= request.is_new
         try:
             await self._dispatch(request)
         except Refused as refused:
-            self._refuse(request.stream, request.ref, refused, params=request.params)
+            self._answer(request, refused.payload, params=request.params)
         except OutcomeUnknown:
             logger.exception("ref %s: the database did not say whether this write was committed", request.ref)
             self._close(protocol.OUTCOME_UNKNOWN)
@@ -143,52 +138,50 @@ class Connection:
             complain(self._bindings.get(request.stream), f"a {request.action}", "what a browser asked for", error)
             logger.warning("stream %r, ref %s: failed: %r", request.stream, request.ref, error)
             failed = Refused("failed", "This could not be done. It was not your fault.")
-            self._refuse(request.stream, request.ref, failed, params=request.params)
+            self._answer(request, failed.payload, params=request.params)
 
     async def _dispatch(self, request: Request) -> None:
-        if request.stream == "":
-            if request.action != "ping":
-                raise Refused("unknown_action", f"The socket itself has no action {quote(request.action)}.")
-            self._answer(request, {"action": "ack"}, cursor=self._membership.cursor)
-            return
-        if (guest := self._guests.get(request.stream)) is not None:
+        stream, action, params = request.stream, request.action, request.params
+        if stream == "":
+            if action != "ping":
+                raise Refused("unknown_action", f"The socket itself has no action {quote(action)}.")
+            self._answer(request, ACK, cursor=self._membership.cursor)
+        elif (guest := self._guests.get(stream)) is not None:
             if not guest.take(request.payload):
                 self._close(protocol.FLOODING)
-            self._answer(request, {"action": "ack"})
-            return
-        binding = self._bindings.get(request.stream)
-        if binding is None:
-            raise Refused("unknown_stream", f"There is no stream {quote(request.stream)} on this socket.")
-        if request.action == "subscribe":
+            self._answer(request, ACK)
+        elif (binding := self._bindings.get(stream)) is None:
+            raise Refused("unknown_stream", f"There is no stream {quote(stream)} on this socket.")
+        elif action in WRITES:
+            await self._write(request, binding)
+        elif action == "subscribe":
             await self._barrier()
             since = request.payload.get("since")
             since = since if isinstance(since, str) else None
-            cursor = await self._membership.subscribe(request.stream, binding, request.params, since)
-            self._answer(request, {"action": "ack"}, params=request.params, cursor=cursor)
-        elif request.action == "unsubscribe":
+            cursor = await self._membership.subscribe(stream, binding, params, since)
+            self._answer(request, ACK, params=params, cursor=cursor)
+        elif action == "unsubscribe":
             await self._barrier()
-            self._membership.leave(request.stream, request.params)
-            self._answer(request, {"action": "ack"}, params=request.params)
-        elif request.action in WRITES:
-            await self._write(request, binding)
+            self._membership.leave(stream, params)
+            self._answer(request, ACK, params=params)
         else:
-            raise Refused("unknown_action", f"A stream has no action {quote(request.action)}.")
+            raise Refused("unknown_action", f"A stream has no action {quote(action)}.")
 
     async def _write(self, request: Request, binding: Binding) -> None:
         bound = binding()
         bound.user = self._hooks.user
         may_read = partial(self._membership.may_read, binding)
         answer = await self._hub.writer.do(Write(bound, request, self.identity, may_read))
-        if request.ref is None:
-            return
-        self._unanswered += 1
-        self._hub.when_passed(answer.position, lambda: self._settle(request, answer.payload))
 
-    def _settle(self, request: Request, payload: Mapping[str, Any]) -> None:
-        self._unanswered -= 1
-        self._answer(request, payload)
-        if self._unanswered == 0:
-            self._all_answered.set()
+        def settle() -> None:
+            self._unanswered -= 1
+            self._answer(request, answer.payload)
+            if self._unanswered == 0:
+                self._all_answered.set()
+
+        if request.ref is not None:
+            self._unanswered += 1
+            self._hub.when_passed(answer.position, settle)
 
     async def _barrier(self) -> None:
         """Wait until all earlier frames of this socket are answered."""
@@ -198,13 +191,6 @@ class Connection:
 
     # ---- frames out
 
-    def _answer(
-        self, request: Request, payload: Mapping[str, Any], *, params: str = "", cursor: str | None = None
-    ) -> None:
+    def _answer(self, request: Request, payload: object, *, params: str = "", cursor: str | None = None) -> None:
         if request.ref is not None:
             self._outbox.hand(frame(request.stream, payload, params=params, ref=request.ref, cursor=cursor))
-
-    def _refuse(self, stream: str, ref: str | None, refused: Refused, *, params: str = "") -> None:
-        """Answer with an error: by its ref, or for a frame that cannot be read to who has used a new word."""
-        if ref is not None or (isinstance(refused, BadFrame) and self._speaks_new):
-            self._outbox.hand(frame(stream, refused.payload, params=params, ref=ref))

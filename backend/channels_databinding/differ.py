@@ -73,9 +73,8 @@ class _Row:
         self.was, *passed = map(past.groups, past.states(key))
         self.is_ = frozenset[str]() if self.now is None else visible_groups(past.binding, self.now)
         self.groups = self.was.union(self.is_, *passed)
-        self.refs = tuple(
-            dict.fromkeys(change.ref for change in past.rows.changes.get(key, ()) if change.ref is not None)
-        )
+        refs = (change.ref for change in past.rows.changes.get(key, ()) if change.ref is not None)
+        self.refs = tuple(dict.fromkeys(refs))
         self._payloads: dict[str, Mapping[str, Any] | None] = {}
 
     def told(self, audience: Audience) -> RowChange | None:
@@ -84,19 +83,16 @@ class _Row:
             return RowChange("delete", self._forget(), passed=True)
         action = "delete" if not is_ else "update" if was else "create"
         payload = self._payload(action)
-        if payload is None:  # it is there and cannot be told, like a row that is gone
+        if payload is None:  # it cannot be told, as it is or as it was
             action, payload = "delete", self._forget()
         return RowChange(action, payload, self.refs) if payload else None
 
     def _payload(self, action: str) -> Mapping[str, Any] | None:
         if action not in self._payloads:
-            payload: Mapping[str, Any] | None
             if self.now is None or action == "delete":
-                payload = self.past.farewell(self.key)
-                payload = self._forget() if payload is None else payload
+                self._payloads[action] = self.past.farewell(self.key)
             else:
-                payload = row_payload(self.past.binding, self.now, action)
-            self._payloads[action] = payload
+                self._payloads[action] = row_payload(self.past.binding, self.now, action)
         return self._payloads[action]
 
     def _forget(self) -> Mapping[str, Any]:

@@ -123,11 +123,10 @@ class Outbox:
             waits_for = sending.send(None)
         except StopIteration:
             self._taken()
-            return
         except Exception as error:
             self._fail(error)
-            return
-        self._sending = asyncio.ensure_future(self._finish(sending, waits_for))
+        else:
+            self._sending = asyncio.ensure_future(self._finish(sending, waits_for))
 
     def _taken(self) -> None:
         if not self.subscribed:  # nobody will tell: what the server took is out of our hands

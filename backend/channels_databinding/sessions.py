@@ -97,9 +97,12 @@ class Lookout:
         self._buckets: WeakValueDictionary[str, Bucket] = WeakValueDictionary()
         self._looking: asyncio.Task[None] | None = None
 
-    def bucket(self, user: str) -> Bucket:
-        """Return what a user's sockets take their frames from."""
-        return self._buckets.setdefault(user, Bucket(limit("user_frames_per_s")))
+    def buckets(self, one: Identity) -> list[Bucket]:
+        """Return what a new socket takes its frames from: its own, and its user's."""
+        own = Bucket(limit("frames_per_s"))
+        if one.user is None:
+            return [own]
+        return [own, self._buckets.setdefault(one.user, Bucket(limit("user_frames_per_s")))]
 
     def add(self, socket: Socket) -> bool:
         """Look after a socket. Returns whether there was room for it: not too many of one user or address."""
