@@ -38,6 +38,19 @@ def foreign_keys(model: type[Model]) -> "list[ForeignKey[Any, Any]]":
     return [field for field in keys if field.target_field.primary_key]
 
 
+def current(user: Any) -> Any:
+    """Return a socket's user as the database has them now: a permission is asked for, never remembered.
+
+    Raises PermissionDenied if they are gone or deactivated. Who is not a model's row stays as they are.
+    """
+    if not isinstance(user, Model) or user.pk is None:
+        return user
+    now = user._meta.model._default_manager.filter(pk=user.pk).first()
+    if now is None or not getattr(now, "is_active", True):
+        raise PermissionDenied("Your account is no longer active.")
+    return now
+
+
 def call(hook: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     """Run a hook and return its result. `async def` is awaited, on this thread's database connection."""
     result = hook(*args, **kwargs)
@@ -202,6 +215,7 @@ class WebsocketBinding:
             raise Refused("not_found", "There is no such row for you.") from None
 
     def _perform(self, payload: Mapping[str, Any], may_read: Callable[[Model], bool]) -> Any:
+        self.user = current(self.user)
         self.action, self.pk, self.data = action, pk, data = self.deserialize(payload)
         if action not in ("create", "update", "delete"):
             raise Refused("unknown_action", f"A row has no action {quote(action)}.")
@@ -296,9 +310,7 @@ def _member(instance: Any, path: str) -> Any:
 
 def as_groups(names: "Iterable[str] | str | None") -> frozenset[str]:
     """Return what a hook gave as a set of groups."""
-    if names is None:
-        return frozenset()
-    return frozenset([names] if isinstance(names, str) else names)
+    return frozenset([names] if isinstance(names, str) else names or ())
 
 
 def _invalid(error: ValidationError) -> Refused:

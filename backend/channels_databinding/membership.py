@@ -6,7 +6,6 @@ What one socket sees: its places in subscriptions, how they are come by, and how
 import inspect
 import logging
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any, Final
 
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, ValidationError
@@ -15,14 +14,13 @@ from django.db.models import Model
 from django.http import Http404
 
 from . import cursor
-from .binding import as_groups, call, call_with
+from .binding import as_groups, call, call_with, current
 from .complaints import complain
 from .hub import Hub
 from .limits import limit
 from .outbox import Outbox
 from .protocol import Refused, read_params
 from .rows import Audience, Binding, visible_groups
-from .sessions import current
 from .subscriptions import Key, Member
 
 logger = logging.getLogger(__name__)
@@ -81,10 +79,7 @@ class Membership:
         if sum(member.told for member in self._members.values()) >= limit("subscriptions"):
             raise Refused("too_large", f"A socket may have {limit('subscriptions'):,} subscriptions.")
         try:
-            if params:
-                groups = await self._hub.run(subscription_groups, binding, self._hooks.user, params)
-            else:
-                groups = self._groups = await self._hub.run(self._groups_now)
+            groups = await self._hub.run(self._groups_for, binding, params)
         except REFUSALS as error:
             raise Refused("forbidden", str(error) or "You may not see this.") from None
         member = await self._join(stream, Key(binding, params, groups), told=True)
@@ -131,9 +126,7 @@ class Membership:
         groups = visible_groups(binding, row) if keys else frozenset()
         return any(not key.groups.isdisjoint(groups) for key in keys)
 
-    def ask_again(
-        self, who: str | None, asked: dict[Any, Audience | str], refuse: Callable[[], None]
-    ) -> Callable[[], None]:
+    def ask_again(self, who: str | None, asked: dict[Any, Any], refuse: Callable[[], None]) -> Callable[[], None]:
         """Ask for its groups again, in a thread. Returns what is to be done then, in the event loop.
 
         `asked` keeps what other sockets of the same user were answered: groups, or why there are none. `refuse` closes
@@ -147,13 +140,23 @@ class Membership:
                 asked[question] = self._answer(binding, who, params)
             if (answer := asked[question]) != member.key.groups:
                 found[member] = answer if isinstance(answer, str) else "what you may see has changed"
-        return partial(self._lose, found, refuse)
+
+        def lose() -> None:
+            for member, reason in found.items():
+                if not self._hub.is_live(member):
+                    continue  # it is asking just now
+                if reason == "forbidden" and not member.key.params:
+                    refuse()
+                else:
+                    self._hub.send_away(member, reason)
+
+        return lose
 
     def _answer(self, binding: Binding, who: str | None, params: str) -> Audience | str:
         try:
-            if params:
-                return subscription_groups(binding, self._hooks.user, params)
-            return self._groups if who is None else self._groups_now()  # nobody's rights do not change
+            if who is None and not params:
+                return self._groups  # nobody's rights do not change
+            return self._groups_for(binding, params)
         except (*REFUSALS, Refused):
             return "forbidden"
         except DatabaseError:
@@ -162,15 +165,10 @@ class Membership:
             logger.exception("%s: the groups of a socket could not be asked for again", binding.__name__)
             return "what you may see could not be found out"
 
-    def _groups_now(self) -> Audience:
+    def _groups_for(self, binding: Binding, params: str) -> Audience:
+        """Ask what a subscription may see, in a thread. Raises what the hooks raise."""
+        if params:
+            return subscription_groups(binding, self._hooks.user, params)
         self._hooks.user = self._hooks.scope["user"] = current(self._hooks.user)
-        return connection_groups(self._hooks)
-
-    def _lose(self, found: Mapping[Member, str], refuse: Callable[[], None]) -> None:
-        for member, reason in found.items():
-            if not self._hub.is_live(member):
-                continue  # it is asking just now
-            if reason == "forbidden" and not member.key.params:
-                refuse()
-            else:
-                self._hub.send_away(member, reason)
+        self._groups = connection_groups(self._hooks)
+        return self._groups

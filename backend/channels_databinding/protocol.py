@@ -15,19 +15,9 @@ from django.core.serializers.json import DjangoJSONEncoder
 
 from .limits import limit
 
-Code = Literal[
-    "bad_frame",
-    "unknown_stream",
-    "unknown_action",
-    "bad_params",
-    "ref_reused",
-    "forbidden",
-    "not_found",
-    "invalid",
-    "conflict",
-    "too_large",
-    "failed",
-]
+Unread = Literal["bad_frame", "unknown_stream", "unknown_action", "bad_params", "ref_reused", "too_large"]
+Undone = Literal["forbidden", "not_found", "invalid", "conflict", "failed"]
+Code = Literal[Unread, Undone]
 
 # Close codes. Always sent after accepting: a refusal before it reaches a browser as a bare 1006.
 LOG_IN: Final = 4401

@@ -17,8 +17,6 @@ from weakref import WeakValueDictionary
 
 from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, get_user_model
-from django.core.exceptions import PermissionDenied
-from django.db.models import Model
 from django.utils.crypto import constant_time_compare
 
 from .limits import Bucket, limit
@@ -49,19 +47,6 @@ def identity(scope: Mapping[str, Any]) -> Identity:
         session=getattr(session, "session_key", None),
         address=(scope.get("client") or [None])[0],
     )
-
-
-def current(user: Any) -> Any:
-    """Return a socket's user as the database has them now: a permission is asked for, never remembered.
-
-    Raises PermissionDenied if they are gone or deactivated. Who is not a model's row stays as they are.
-    """
-    if not isinstance(user, Model) or user.pk is None:
-        return user
-    now = user._meta.model._default_manager.filter(pk=user.pk).first()
-    if now is None or not getattr(now, "is_active", True):
-        raise PermissionDenied("Your account is no longer active.")
-    return now
 
 
 def _goes_on(one: Identity, user: Any) -> bool:

@@ -15,7 +15,6 @@ from itertools import islice
 from typing import Any, Final
 
 import orjson
-from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, IntegrityError, OperationalError, connection, transaction
 from django.db.models import Model
 
@@ -25,7 +24,7 @@ from .journal import Position
 from .models import Ref
 from .protocol import Refused, Request, encode
 from .serializers import value_of
-from .sessions import Identity, current
+from .sessions import Identity
 
 logger = logging.getLogger(__name__)
 
@@ -146,7 +145,6 @@ def _do(write: Write, start: Position) -> Mapping[str, Any]:
         with transaction.atomic():
             if not _is_new(request, who):
                 return _ack(_known(request, who))
-            binding.user = current(binding.user)
             pk = binding.perform(request.payload, write.may_read)
             answer = _remember(request, who, binding, pk, start)
             if transaction.get_rollback():
@@ -154,8 +152,6 @@ def _do(write: Write, start: Position) -> Mapping[str, Any]:
             return _ack(answer)
     except Refused as refused:
         return refused.payload
-    except PermissionDenied as error:
-        return Refused("forbidden", str(error)).payload
     except OperationalError:  # a deadlock, or the database went away: not this write's fault
         raise
     except Exception as error:
