@@ -298,14 +298,11 @@ class WebsocketBindingWithMembers(WebsocketBinding):
     send_members: ClassVar[Sequence[str]] = ()
 
     def serialize_data(self, instance: Any) -> dict[str, Any]:
-        return super().serialize_data(instance) | {
-            member.replace(".", "__"): _member(instance, member) for member in self.send_members
-        }
-
-
-def _member(instance: Any, path: str) -> Any:
-    value = attrgetter(path)(instance)
-    return value() if callable(value) else value
+        data = super().serialize_data(instance)
+        for member in self.send_members:
+            value = attrgetter(member)(instance)
+            data[member.replace(".", "__")] = value() if callable(value) else value
+        return data
 
 
 def as_groups(names: "Iterable[str] | str | None") -> frozenset[str]:

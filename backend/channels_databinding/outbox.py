@@ -51,7 +51,7 @@ class Outbox:
         self._is_open = True
         waiting, self._queue = self._queue, deque()
         for event in waiting:
-            self._push(event, 0)
+            self._push(event)
 
     def hand(self, text: str) -> None:
         """Send a frame, or queue it behind those that wait. Closes a socket that does not read."""
@@ -60,8 +60,9 @@ class Outbox:
         if self.on_the_way > MOST:
             self.close(TOO_SLOW)
             return
-        self._push({"type": "websocket.send", "text": text}, len(text))
+        self._sent += len(text)
         self._frames += 1
+        self._push({"type": "websocket.send", "text": text})
         if self.subscribed and (self._frames >= PING_FRAMES or self._sent - self._asked >= PING_CHARACTERS):
             self._ping()
 
@@ -69,7 +70,7 @@ class Outbox:
         """Close the socket. What waits is dropped: it is in the journal."""
         if not self.closed:
             self.drop()
-            self._push({"type": "websocket.close", "code": code}, 0)
+            self._push({"type": "websocket.close", "code": code})
 
     def drop(self) -> None:
         """Say no more."""
@@ -106,18 +107,13 @@ class Outbox:
         ref = f"p{self._sent}"
         self._pings[ref] = (self._sent, time.monotonic())
         self._asked, self._frames = self._sent, 0
-        text = frame("", {"action": "ping"}, ref=ref)
-        self._push({"type": "websocket.send", "text": text}, 0)
+        self._push({"type": "websocket.send", "text": frame("", {"action": "ping"}, ref=ref)})
 
-    def _push(self, event: dict[str, Any], characters: int) -> None:
-        self._sent += characters
+    def _push(self, event: dict[str, Any]) -> None:
+        """Start `send` here and now; only if it has to wait does it become a task, and what comes then is queued."""
         if self._sending is not None or not self._is_open:
             self._queue.append(event)
-        else:
-            self._begin(event)
-
-    def _begin(self, event: dict[str, Any]) -> None:
-        """Start `send` here and now; only if it has to wait does it become a task."""
+            return
         sending = self._send(event).__await__()
         try:
             waits_for = sending.send(None)
