@@ -128,21 +128,16 @@ class Hub:
         # By what a cursor says and not by its text, of which a browser may make up any number.
         told = cursor.unseal(since, self.epoch, member.key.fingerprint)
         start = None if told is None else read_position(told)
+
+        def serves(result: CatchUp) -> bool:
+            return joined_at is None or (result.epoch == self.epoch and joined_at <= result.position)
+
         while True:
             task = subscription.shared.get(start)
-            if task is None:
-                task = asyncio.create_task(self._read(member.key, start))
-                subscription.shared[start] = task
-            try:
-                result = await asyncio.shield(task)
-            except BaseException:
-                if task.done() and subscription.shared.get(start) is task:
-                    del subscription.shared[start]
-                raise
-            if joined_at is None or (result.epoch == self.epoch and joined_at <= result.position):
+            if task is None or (task.done() and (task.exception() or not serves(task.result()))):
+                task = subscription.shared[start] = asyncio.create_task(self._read(member.key, start))
+            if serves(result := await asyncio.shield(task)):
                 return result
-            if subscription.shared.get(start) is task:
-                del subscription.shared[start]
             joined_at = self.begun  # what is read from now on is later than that
 
     async def _read(self, key: Key, start: Position | None) -> CatchUp:

@@ -152,7 +152,7 @@ async def test_a_snapshot_that_fails_is_told_and_the_next_one_is_read_anew(visit
 
     real = module.catch_up
     monkeypatch.setattr(module, "catch_up", lambda *args: 1 / 0)
-    one = await visit(LiveEdit)
+    one, _other = await visit(LiveEdit), await visit(LiveEdit)  # who stays, so that the subscription does
 
     _, failed = await one.subscribe("intval")
     monkeypatch.setattr(module, "catch_up", real)
@@ -192,10 +192,14 @@ async def test_changes_made_while_a_snapshot_is_read_come_after_it(visit, monkey
 
 @pytest.mark.parametrize("late", [False, True])
 async def test_a_snapshot_is_shared_only_with_who_joined_before_the_hub_passed_it(visit, late):
-    reading, go_on = asyncio.Event(), asyncio.Event()
+    reading, go_on, joined = asyncio.Event(), asyncio.Event(), asyncio.Semaphore(0)
 
     class SlowHub(Hub):
         reads = 0
+
+        async def catch_up(self, member, since):
+            joined.release()
+            return await super().catch_up(member, since)
 
         async def run(self, work, *args):
             result = await super().run(work, *args)
@@ -208,12 +212,13 @@ async def test_a_snapshot_is_shared_only_with_who_joined_before_the_hub_passed_i
     hub = SlowHub()
     one, two, watcher = [await visit(LiveEdit, hub=hub) for _ in range(3)]
     first = await one.say("intval", {"action": "subscribe"})
+    await joined.acquire()
     await reading.wait()
     if late:
         await IntegerValue.objects.acreate(name="a", value=1)
         await watcher.hear()  # the hub has passed what the snapshot does not have
     second = await two.say("intval", {"action": "subscribe"})
-    await two.say("", {"action": "ack"}, ref="nothing")
+    await joined.acquire()  # it waits for the same reading
     go_on.set()
     await one.hear_until(first)
     told = await two.hear_until(second)
