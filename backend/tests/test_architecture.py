@@ -42,7 +42,7 @@ ORDER = [
     "__init__",
 ]
 LINES = 330  # of a module, of any kind
-CODE = 2_940  # lines of the package that hold code
+CODE = 2_950  # lines of the package that hold code
 
 
 def name(path):
