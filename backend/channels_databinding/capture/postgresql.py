@@ -232,12 +232,15 @@ def stand(cursor: CursorWrapper) -> tuple[str, str, Position, bool]:
     """Return (epoch, floor, position, whether the journal is another database's). Raises TypeError where there is none.
 
     An epoch is of this database and of no copy: neither one that is restored from a dump nor a standby that took over,
-    which may lack the last transactions. A restored journal may tell of transactions that are still to come.
+    which may lack the last transactions. Nor does it outlive a crash, after which ids of transactions that were undone
+    are given again: PostgreSQL throws its statistics away then, and only then by itself. A restored journal may tell of
+    transactions that are still to come.
     """
     cursor.execute(
         """SELECT pg_current_snapshot()::text, (SELECT json_object_agg(key, value) FROM channels_databinding_state),
                concat_ws('.', (SELECT system_identifier FROM pg_control_system()),
                    left(pg_walfile_name(pg_current_wal_lsn()), 8),
+                   pg_stat_get_bgwriter_stat_reset_time(),
                    (SELECT oid FROM pg_database WHERE datname = current_database()),
                    'channels_databinding_journal'::regclass::oid),
                EXISTS (SELECT FROM channels_databinding_journal
