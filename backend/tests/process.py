@@ -1,6 +1,7 @@
 """A server that really runs, in a process of its own."""
 
 import os
+import random
 import resource
 import signal
 import socket
@@ -33,13 +34,24 @@ def environment(database, settings, **more):
     }
 
 
+def free_port():
+    """Return a port nobody listens on. Below those that systems hand out by themselves: it must still be free when a
+    killed server comes back."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as candidate:
+            try:
+                candidate.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
 class Server:
     """`application` on the server `kind`. What it says goes to the file `log`."""
 
     def __init__(self, application, environment, log, kind="daphne"):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self._command = [sys.executable, "-m", *COMMANDS[kind], str(self.port), application]
         self._environment, self._log = environment, log
 
