@@ -46,7 +46,7 @@ def scores(url, form, report):
 
 def main():
     with tempfile.TemporaryDirectory() as folder:
-        database = Path(folder) / "db.sqlite3"
+        database = f"sqlite:///{folder}/db.sqlite3"
         manage(database, "migrate", "--verbosity", "0")
         manage(database, "seed")
         server = Server(database, Path(folder) / "server.log")

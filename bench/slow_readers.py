@@ -46,7 +46,7 @@ with sqlite3.connect(sys.argv[1], timeout=20, isolation_level=None) as connectio
 def fill(database):
     """Make a database with a blog and its posts."""
     migrate = [sys.executable, "-m", "django", "migrate", "--verbosity", "0"]
-    subprocess.run(migrate, env=environment(database), check=True)
+    subprocess.run(migrate, env=environment(f"sqlite:///{database}"), check=True)
     with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute("INSERT INTO example_liveblog (id, name, slug) VALUES (?, 'b', 'b')", [BLOG])
         connection.executemany(
@@ -171,7 +171,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="slow-readers-") as folder:
         database = Path(folder, "db.sqlite3")
         fill(database)
-        with serve(database, Path(folder, "log"), asked.server) as server, writing(database) as write:
+        with serve(f"sqlite:///{database}", Path(folder, "log"), asked.server) as server, writing(database) as write:
             told = asyncio.run(measure(server, write, database, rounds))
     sys.exit(not tell(asked.server, told))
 

@@ -12,8 +12,9 @@ from contextlib import ExitStack
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
+import databases
 from line import Line
-from machine import Server, manage, restore
+from machine import Server, manage
 from screen import LIVE, Screen, log_in
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -90,7 +91,7 @@ def complaints():
 def seeded(browser, tmp_path_factory):
     """Return (a database as `manage.py seed` leaves it, each person's cookies). Who logs in does it on the page."""
     folder = tmp_path_factory.mktemp("seeded")
-    database = folder / "db.sqlite3"
+    database = databases.make(folder)
     manage(database, "migrate", "--verbosity", "0")
     manage(database, "seed")
     cookies = {"nobody": None}
@@ -102,25 +103,27 @@ def seeded(browser, tmp_path_factory):
         cookies[name] = context.storage_state()
         context.close()
     server.stop()
-    return database, cookies
+    yield database, cookies
+    databases.drop(database)
 
 
 @pytest.fixture(scope="session")
 def own(seeded, tmp_path_factory):
     """Return (a database, the first server on it, the second), for all tests."""
     folder = tmp_path_factory.mktemp("own")
-    database = folder / "db.sqlite3"
-    shutil.copyfile(seeded[0], database)
+    database = databases.make(folder, like=seeded[0])
+    databases.remember(database)
     first, second = (Server(database, folder / f"{name}.log") for name in ("first", "second"))
     yield database, first, second
     first.kill()
     second.kill()
+    databases.drop(database)
 
 
 @pytest.fixture
-def database(own, seeded):
-    """The database file, its rows as they were seeded."""
-    restore(own[0], seeded[0])
+def database(own):
+    """The database's URL. Its rows are as they were seeded."""
+    databases.restore(own[0])
     return own[0]
 
 
@@ -138,7 +141,7 @@ def server(own, database, browsers):
 
 @pytest.fixture
 def second_server(own, database, browsers):
-    """Another process on the same file."""
+    """Another process on the same database."""
     yield from serving(own[2], browsers)
     own[2].kill()
 

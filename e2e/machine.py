@@ -1,30 +1,26 @@
 """**machine** → line → screen → conftest
 
-What runs on this machine beside the browser: servers, the database file, other programs that write to it.
+What runs on this machine beside the browser: servers, and other programs that write to the database.
 """
 
 import os
-import random
-import re
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing
 from pathlib import Path
 
+from process import free_port
+
 BACKEND = Path(__file__).resolve().parents[1] / "backend"
-# What tests leave as it is: SQLite's own tables, Django's lists of what there is, the journal.
-KEPT = re.compile("sqlite_|channels_databinding_|django_migrations|django_content_type|auth_permission")
 START_S = 30
 STOP_S = 10
 
 
 def environment(database):
-    """Return the environment of every process of ours: this database, and nothing of what `.env` may say."""
-    settings = {"DEBUG": "1", "DATABASE_URL": f"sqlite:///{database}", "REDIS_URL": "", "ALLOWED_HOSTS": ""}
+    """Return the environment of every process of ours: the database of this URL, nothing of what `.env` may say."""
+    settings = {"DEBUG": "1", "DATABASE_URL": database, "ALLOWED_HOSTS": ""}
     return os.environ | settings | {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
 
 
@@ -37,53 +33,10 @@ def shell(database, code):
     return manage(database, "shell", "--no-imports", "--command", code)
 
 
-def sqlite(database, *statements):
-    """Run SQL in a process that knows the `sqlite3` module and nothing of Django."""
-    program = (
-        "import sqlite3, sys\n"
-        "with sqlite3.connect(sys.argv[1], timeout=20) as connection:\n"
-        "    for statement in sys.argv[2:]: connection.execute(statement)\n"
-        "connection.close()\n"
-    )
-    _run([sys.executable, "-I", "-c", program, str(database), *statements])
-
-
-def rows(database, question, *values):
-    """Ask the database. It is only read."""
-    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=20)) as connection:
-        return connection.execute(question, values).fetchall()
-
-
-def restore(database, seeded):
-    """Give the tables that tests may change the rows they have in another file."""
-    with closing(sqlite3.connect(database, timeout=20, isolation_level=None)) as connection:
-        connection.execute("ATTACH ? AS seeded", [str(seeded)])
-        connection.execute("BEGIN IMMEDIATE")
-        tables = [name for (name,) in connection.execute("SELECT name FROM seeded.sqlite_master WHERE type = 'table'")]
-        for table in tables:
-            if not KEPT.match(table):
-                connection.execute(f"DELETE FROM main.{table}")
-                connection.execute(f"INSERT INTO main.{table} SELECT * FROM seeded.{table}")
-        connection.execute("COMMIT")
-
-
 def _run(command, **options):
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, **options)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
-
-
-def free_port():
-    """Return a port nobody listens on. Below those that systems hand out by themselves: it must still be free when a
-    killed server comes back."""
-    while True:
-        port = random.randrange(20_000, 32_000)
-        with socket.socket() as candidate:
-            try:
-                candidate.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
 
 
 class Server:

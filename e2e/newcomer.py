@@ -79,7 +79,7 @@ class Site(Server):
         self.folder.mkdir()
         log = folder / "server.log"
         log.touch()
-        super().__init__(self.folder / "db.sqlite3", log)
+        super().__init__(f"sqlite:///{self.folder}/db.sqlite3", log)
         environment = folder / "environment"
         venv.create(environment, symlinks=True)
         python = environment / "bin/python"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from machine import sqlite
+from databases import execute
 from screen import LOST
 
 SIZES = {
@@ -99,7 +99,7 @@ def test_liveblog_of_many(open_page, shoot, database):
     other.edit("27'", "27' Off the post, then off the bar!")
     expect(alice.page.get_by_role("button", name="Keep mine")).to_be_visible()
     shoot(alice, "liveblog-conflict")
-    sqlite(
+    execute(
         database,
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500)"
         " INSERT INTO liveblog_post (liveblog_id, body, published, created, updated)"
@@ -112,7 +112,7 @@ def test_liveblog_of_many(open_page, shoot, database):
     expect(reader.page.get_by_role("button", name="1 new post")).to_be_visible()
     reader.page.get_by_role("button", name="What just happened?").click()
     shoot(reader, "liveblog-500", whole=False)
-    sqlite(database, "DELETE FROM liveblog_post")
+    execute(database, "DELETE FROM liveblog_post")
     expect(reader.posts).to_have_count(0)
     shoot(reader, "liveblog-empty")
 
@@ -125,7 +125,7 @@ def test_tasks(open_page, shoot, database):
     alice.open_cell("Tune the piano", "Notes").fill("The man from the theatre comes at nine.")
     shoot(alice, "tasks-edited")
     alice.open_cell("Print the programmes", "Title").fill("Print 300 programmes")
-    sqlite(database, "UPDATE live_edit_task SET title = 'Print 200 programmes' WHERE title LIKE 'Print%'")
+    execute(database, "UPDATE live_edit_task SET title = 'Print 200 programmes' WHERE title LIKE 'Print%'")
     expect(alice.note).to_contain_text("Somebody else wrote")
     shoot(alice, "tasks-conflict", whole=False)
     alice.page.get_by_role("button", name="Take theirs").click()
@@ -134,17 +134,17 @@ def test_tasks(open_page, shoot, database):
     shoot(alice, "tasks-refused", whole=False)
     alice.page.keyboard.press("Escape")
     alice.open_cell("Print 200 programmes", "Notes").fill("On thick paper, folded by hand.")
-    sqlite(database, "DELETE FROM live_edit_task WHERE title LIKE 'Print%'")
+    execute(database, "DELETE FROM live_edit_task WHERE title LIKE 'Print%'")
     expect(alice.note).to_contain_text("Deleted by somebody else")
     shoot(alice, "tasks-gone", whole=False)
     alice.page.get_by_role("button", name="Dismiss").click()
     alice.cell("Book the room", "Delete").get_by_role("button").click()
     shoot(alice, "tasks-deletes", whole=False)
     alice.page.get_by_role("button", name="Keep it").click()
-    sqlite(database, "DELETE FROM live_edit_task")
+    execute(database, "DELETE FROM live_edit_task")
     expect(alice.tasks).to_have_count(0)
     shoot(alice, "tasks-empty")
-    sqlite(
+    execute(
         database,
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500)"
         " INSERT INTO live_edit_task (title, status, notes, position)"

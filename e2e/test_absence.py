@@ -6,7 +6,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from machine import rows, sqlite
+from databases import ask, execute
 from screen import LIVE, LOST
 
 KICK_OFF = "We are under way."
@@ -56,8 +56,8 @@ def test_a_catch_up_is_shown_in_one_step(visit, line, database):
 
     line.cut()
     expect(bob.connection).to_contain_text(LOST)
-    sqlite(database, "UPDATE liveblog_post SET body = 'One of two' WHERE body LIKE '12%'")
-    sqlite(database, "UPDATE liveblog_post SET body = 'Two of two' WHERE body LIKE '27%'")
+    execute(database, "UPDATE liveblog_post SET body = 'One of two' WHERE body LIKE '12%'")
+    execute(database, "UPDATE liveblog_post SET body = 'Two of two' WHERE body LIKE '27%'")
     line.mend()
 
     bob.shows("One of two", "Two of two")
@@ -80,7 +80,7 @@ def test_what_is_written_offline_is_shown_at_once_and_sent_later(visit, line, da
     bob.shows("Goal!")
     alice.shows_settled("Goal!")
     assert seen() == {"most": 1, "elements": 1, "sending": True}
-    assert rows(database, "SELECT count(*) FROM liveblog_post WHERE body = 'Goal!'") == [(1,)]
+    assert ask(database, "SELECT count(*) FROM liveblog_post WHERE body = 'Goal!'") == [(1,)]
 
 
 def test_a_write_whose_answer_was_lost_is_done_once(visit, line, database):
@@ -98,7 +98,7 @@ def test_a_write_whose_answer_was_lost_is_done_once(visit, line, database):
     first, again = alice.frames.sent("create")
     assert first == again
     assert seen() == {"most": 1, "elements": 1, "sending": True}
-    assert rows(database, "SELECT count(*) FROM liveblog_post WHERE body = 'Goal!'") == [(1,)]
+    assert ask(database, "SELECT count(*) FROM liveblog_post WHERE body = 'Goal!'") == [(1,)]
     assert [change["action"] for change in bob.frames.changes()] == ["create"]
 
 
@@ -168,8 +168,8 @@ def test_a_killed_server_that_comes_back_is_found_again_and_nothing_is_lost(visi
     server.kill()
     for screen in (alice, bob):
         expect(screen.connection).to_contain_text(LOST)
-    sqlite(database, f"DELETE FROM liveblog_post WHERE body LIKE '{KICK_OFF}%'")
-    sqlite(database, "UPDATE liveblog_post SET body = 'Changed in the dark' WHERE body LIKE '27%'")
+    execute(database, f"DELETE FROM liveblog_post WHERE body LIKE '{KICK_OFF}%'")
+    execute(database, "UPDATE liveblog_post SET body = 'Changed in the dark' WHERE body LIKE '27%'")
     server.start()
 
     for screen in (alice, bob):
@@ -198,7 +198,7 @@ def test_what_is_written_while_the_server_is_down_is_done_once_when_it_is_back(v
     for screen in (alice, bob):
         screen.shows_settled("Goal!", "27' Off the bar!")
     assert [look()["elements"] for look in seen] == [1, 1]
-    assert rows(database, "SELECT count(*) FROM liveblog_post WHERE body = 'Goal!'") == [(1,)]
+    assert ask(database, "SELECT count(*) FROM liveblog_post WHERE body = 'Goal!'") == [(1,)]
 
 
 @pytest.mark.usefixtures("cuts")
@@ -215,5 +215,5 @@ def test_a_server_killed_in_the_middle_of_many_writes_has_done_each_once(visit, 
     for screen in (alice, bob):
         expect(screen.post("Post number")).to_have_count(40)
     expect(alice.posts.get_by_text("Sending").filter(visible=True)).to_have_count(0)
-    done = rows(database, "SELECT body FROM liveblog_post WHERE body LIKE 'Post number%' ORDER BY id")
+    done = ask(database, "SELECT body FROM liveblog_post WHERE body LIKE 'Post number%' ORDER BY id")
     assert [body for (body,) in done] == wanted

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from machine import sqlite
+from databases import execute
 
 AXE = (Path(__file__).parents[1] / "node_modules/axe-core/axe.min.js").read_text()
 PAGES = {
@@ -84,10 +84,10 @@ def test_the_table_of_tasks_has_none_in_any_of_its_states(visit, database, schem
     alice.open_cell("Tune the piano", "Title").fill(" ")
     alice.note.filter(has_text="Give the task a title.").wait_for()
     found.extend(violations(alice.page))
-    sqlite(database, "UPDATE live_edit_task SET title = 'Theirs' WHERE title = 'Tune the piano'")
+    execute(database, "UPDATE live_edit_task SET title = 'Theirs' WHERE title = 'Tune the piano'")
     alice.note.filter(has_text="Somebody else wrote").wait_for()
     found.extend(violations(alice.page))
-    sqlite(database, "DELETE FROM live_edit_task WHERE title = 'Theirs'")
+    execute(database, "DELETE FROM live_edit_task WHERE title = 'Theirs'")
     alice.note.filter(has_text="Deleted by somebody else.").wait_for()
     found.extend(violations(alice.page))
     alice.cell("Book the room", "Delete").get_by_role("button").click()

@@ -3,7 +3,7 @@
 
 from playwright.sync_api import expect
 
-from machine import sqlite
+from databases import execute
 
 
 def card(screen, name):
@@ -16,7 +16,7 @@ def test_the_number_of_posts_is_live(visit, database):
 
     alice.write("Goal!")
     expect(card(front, "The final")).to_contain_text("6 posts")
-    sqlite(database, "UPDATE liveblog_post SET liveblog_id = (SELECT id FROM liveblog_liveblog WHERE slug = 'launch')")
+    execute(database, "UPDATE liveblog_post SET liveblog_id = (SELECT id FROM liveblog_liveblog WHERE slug = 'launch')")
 
     expect(card(front, "The final")).to_contain_text("0 posts")
     expect(card(front, "Launch day")).to_contain_text("9 posts")
@@ -38,9 +38,9 @@ def test_live_now_and_new_live_blogs_are_live(visit, database):
     front = visit("nobody", "/")
     expect(card(front, "Election night").get_by_text("Live now")).to_be_hidden()
 
-    sqlite(
+    execute(
         database,
-        "UPDATE liveblog_liveblog SET live = 1 WHERE slug = 'election'",
+        "UPDATE liveblog_liveblog SET live = true WHERE slug = 'election'",
         "INSERT INTO liveblog_liveblog (name, slug) VALUES ('Derby', 'derby')",
     )
 
@@ -54,7 +54,7 @@ def test_the_drawer_shows_the_frames_as_they_come(visit, database):
     drawer.get_by_role("button").click()
     expect(drawer.get_by_role("listitem").filter(has_text="published: subscribe")).to_contain_text("to the server")
 
-    sqlite(database, "UPDATE liveblog_liveblog SET name = 'The cup final' WHERE slug = 'final'")
+    execute(database, "UPDATE liveblog_liveblog SET name = 'The cup final' WHERE slug = 'final'")
 
     expect(drawer.get_by_role("listitem").first).to_contain_text('"name":"The cup final"')
     drawer.get_by_role("button").click()

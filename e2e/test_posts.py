@@ -5,7 +5,7 @@ import re
 
 from playwright.sync_api import expect
 
-from machine import rows
+from databases import ask
 
 BLOG, OTHER_BLOG = "/liveblog/final/", "/liveblog/launch/"
 KICK_OFF = "We are under way."
@@ -64,7 +64,7 @@ def test_a_deleted_post_leaves_both_browsers(visit, database):
 
     bob.lacks(KICK_OFF)
     alice.lacks(KICK_OFF)
-    assert rows(database, "SELECT count(*) FROM liveblog_post WHERE body LIKE ?", f"{KICK_OFF}%") == [(0,)]
+    assert ask(database, "SELECT count(*) FROM liveblog_post WHERE body LIKE ?", f"{KICK_OFF}%") == [(0,)]
 
 
 def test_a_moved_post_leaves_one_page_and_enters_the_other(visit):
@@ -105,7 +105,7 @@ def test_a_like_of_anybody_counts_on_every_screen(visit, database):
 
     for screen in (alice, nobody):
         expect(screen.post(KICK_OFF).get_by_role("button", name="Like")).to_have_text(re.compile(r"\b8$"))
-    assert rows(database, "SELECT likes FROM liveblog_post WHERE body LIKE ?", f"{KICK_OFF}%") == [(8,)]
+    assert ask(database, "SELECT likes FROM liveblog_post WHERE body LIKE ?", f"{KICK_OFF}%") == [(8,)]
     assert nobody.is_marked()
 
 
@@ -202,7 +202,7 @@ def test_a_refused_post_is_taken_back_and_its_author_told_why(visit, database, l
     bob.lacks("I was here")
     expect(bob.page.get_by_role("alert").filter(has_text="may not")).to_be_visible()
     assert seen() == {"most": 1, "elements": 1, "sending": True}
-    assert rows(database, "SELECT count(*) FROM liveblog_post WHERE body = 'I was here'") == [(0,)]
+    assert ask(database, "SELECT count(*) FROM liveblog_post WHERE body = 'I was here'") == [(0,)]
     assert "I was here" not in str(alice.frames.all)
 
 

@@ -6,8 +6,9 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from databases import ask, execute
 from line import Line
-from machine import rows, shell, sqlite
+from machine import shell
 from screen import LIVE, LOST
 
 PAGE = "/live-edit/"
@@ -38,7 +39,7 @@ def two(request, visit, slow):
 
 
 def stored(database, column, pk=3):
-    return rows(database, f"SELECT {column} FROM live_edit_task WHERE id = ?", pk)[0][0]
+    return ask(database, f"SELECT {column} FROM live_edit_task WHERE id = ?", pk)[0][0]
 
 
 def saved(page, database, column):
@@ -51,7 +52,7 @@ def saved(page, database, column):
 
 
 def delete(database, title):
-    sqlite(database, f"DELETE FROM live_edit_task WHERE title LIKE '{title}%'")
+    execute(database, f"DELETE FROM live_edit_task WHERE title LIKE '{title}%'")
 
 
 # ---- together
@@ -442,7 +443,7 @@ def test_a_move_writes_one_row_until_there_is_no_room_between_two(visit, databas
     alice.page.keyboard.press("Alt+ArrowUp")
     expect(bob.titles.nth(1)).to_have_text(PIANO)
     assert len(alice.frames.sent("update")) == 1
-    sqlite(database, "UPDATE live_edit_task SET position = 5")
+    execute(database, "UPDATE live_edit_task SET position = 5")
     expect(alice.titles.nth(2)).to_have_text(PIANO)
     alice.page.keyboard.press("Alt+ArrowUp")
 
@@ -463,7 +464,7 @@ def test_two_people_who_move_rows_at_once_end_with_the_same_order(two, database)
     for screen in (alice, bob):
         expect(screen.grid.locator("tr[data-pending]")).to_have_count(0)
 
-    order = [title for (title,) in rows(database, "SELECT title FROM live_edit_task ORDER BY position, id")]
+    order = [title for (title,) in ask(database, "SELECT title FROM live_edit_task ORDER BY position, id")]
     for screen in (alice, bob):
         expect(screen.titles).to_have_text(order)
     assert order.index("Thank the neighbours") < 7
@@ -477,7 +478,7 @@ def test_the_focus_stays_where_it_is_when_others_move_and_delete_rows(visit, dat
         "input => { input.setSelectionRange(4, 4); input.addEventListener('blur', () => input.lost = true) }"
     )
 
-    sqlite(
+    execute(
         database,
         "UPDATE live_edit_task SET position = 100 WHERE title LIKE 'Book%'",
         f"UPDATE live_edit_task SET position = -1 WHERE title = '{PIANO}'",
@@ -510,7 +511,7 @@ def test_what_others_change_lights_up_and_what_one_changes_oneself_does_not(visi
     alice.page.keyboard.press("Enter")
 
     expect(bob.page.locator("body")).to_have_attribute("data-lit", "")
-    sqlite(database, "INSERT INTO live_edit_task (title, status, notes, position) VALUES ('New', 'to do', '', 9)")
+    execute(database, "INSERT INTO live_edit_task (title, status, notes, position) VALUES ('New', 'to do', '', 9)")
     expect(bob.grid.locator("tr[data-changed]")).to_have_text(re.compile("^\\s*New"))
     expect(alice.task(PIANO)).not_to_have_attribute("data-pending", "")
     expect(alice.page.locator("body")).not_to_have_attribute("data-lit", "")
@@ -563,7 +564,7 @@ def test_the_last_task_deleted_leaves_a_word(visit, database):
     hint = alice.page.get_by_text("There are no tasks yet.")
     expect(hint).to_be_hidden()
 
-    sqlite(database, "DELETE FROM live_edit_task")
+    execute(database, "DELETE FROM live_edit_task")
 
     expect(hint).to_be_visible()
     alice.page.get_by_role("button", name="Add a task").click()

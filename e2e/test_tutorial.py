@@ -8,6 +8,7 @@ import subprocess
 import pytest
 from playwright.sync_api import expect
 
+import databases
 from conftest import serving
 from machine import Server, environment
 from newcomer import ROOT, read, run, write
@@ -25,7 +26,14 @@ LATER = [block for block in TUTORIAL if "manage.py shell" in block.text]
 
 
 @pytest.fixture(scope="module")
-def starter(tmp_path_factory, seeded):
+def database(tmp_path_factory, seeded):
+    database = databases.make(tmp_path_factory.mktemp("tutorial"), like=seeded[0])
+    yield database
+    databases.drop(database)
+
+
+@pytest.fixture(scope="module")
+def starter(tmp_path_factory, database):
     """A copy of this repository, with what bin/setup has installed for it, and with what the tutorial adds."""
     folder = tmp_path_factory.mktemp("tutorial") / "starter"
     listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
@@ -35,8 +43,6 @@ def starter(tmp_path_factory, seeded):
             shutil.copy(ROOT / path, folder / path)
     for installed in (".venv", "node_modules"):
         (folder / installed).symlink_to(ROOT / installed)
-    database = folder / "backend/db.sqlite3"
-    shutil.copyfile(seeded[0], database)
     for block in TUTORIAL:
         if block.file:
             write(folder, block)
@@ -47,19 +53,19 @@ def starter(tmp_path_factory, seeded):
 
 
 @pytest.fixture
-def server(starter, browsers):
-    server = Server(starter / "backend/db.sqlite3", starter / "server.log", project=starter / "backend")
+def server(starter, database, browsers):
+    server = Server(database, starter / "server.log", project=starter / "backend")
     yield from serving(server, browsers)
     server.kill()
 
 
-def test_the_tutorial_ends_in_a_guestbook_that_is_live(starter, visit):
+def test_the_tutorial_ends_in_a_guestbook_that_is_live(starter, database, visit):
     alice, nobody = visit("alice", "/guestbook/"), visit("nobody", "/guestbook/")
 
     alice.page.get_by_label("Your words").fill("Hello from above")
     alice.page.get_by_role("button", name="Sign").click()
     for block in LATER:
-        run(starter, block.text, environment(starter / "backend/db.sqlite3"))
+        run(starter, block.text, environment(database))
     for screen in (alice, nobody):
         expect(screen.page.get_by_role("list", name="Entries").get_by_role("listitem")).to_contain_text(
             ["the shell", "alice"]

@@ -1,5 +1,5 @@
 # demos
-"""Two server processes on one file: it does not matter on which one you are."""
+"""Two server processes on one database: it does not matter on which one you are."""
 
 from playwright.sync_api import expect
 

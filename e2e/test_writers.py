@@ -6,7 +6,8 @@ import time
 import pytest
 from playwright.sync_api import expect
 
-from machine import shell, sqlite
+from databases import execute
+from machine import shell
 
 KICK_OFF = "We are under way."
 DRAFT = "Waiting for the referee"
@@ -85,16 +86,16 @@ def test_an_update_of_100_rows_shows_whole_and_in_one_frame(visit, database):
         assert [change["action"] for change in screen.frames.changes()] == ["update"] * 100
 
 
-def test_a_change_by_sqlite3_in_another_program_shows(visit, database):
+def test_a_change_by_sql_in_another_program_shows(visit, database):
     bob = visit("bob")
     bob.shows(KICK_OFF)
 
-    sqlite(
+    execute(
         database,
         "UPDATE liveblog_post SET body = 'Updated by hand' WHERE body LIKE '27%'",
         "DELETE FROM liveblog_post WHERE body LIKE 'We are under way%'",
         "INSERT INTO liveblog_post (liveblog_id, body, published, created, updated)"
-        " SELECT id, 'Inserted by hand', 1, '2026-01-01 12:00:00', '2026-01-01 12:00:00'"
+        " SELECT id, 'Inserted by hand', true, '2026-01-01 12:00:00', '2026-01-01 12:00:00'"
         " FROM liveblog_liveblog WHERE slug = 'final'",
     )
 
@@ -108,7 +109,7 @@ def test_a_change_from_elsewhere_shows_within_a_blink(visit, database):
     took_s = []
 
     for n in range(4):
-        sqlite(database, f"UPDATE liveblog_post SET body = 'Look {n}' WHERE body LIKE '27%' OR body LIKE 'Look%'")
+        execute(database, f"UPDATE liveblog_post SET body = 'Look {n}' WHERE body LIKE '27%' OR body LIKE 'Look%'")
         committed = time.monotonic()
         bob.shows(f"Look {n}")
         took_s.append(time.monotonic() - committed)

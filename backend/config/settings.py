@@ -103,6 +103,8 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         # A file, since threads and other processes must see the same data; one a process, since two people may test.
         "TEST": {"NAME": os.path.join(tempfile.gettempdir(), f"{REPOSITORY.name}-test-{os.getpid()}.sqlite3")},
     }
+else:
+    DATABASES["default"]["TEST"] = {"NAME": f"test_{os.getpid()}"}  # one a process here, too
 
 REDIS_URL = env.str("REDIS_URL", default="")
 CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}

@@ -1,10 +1,19 @@
 """Fixtures: a real database file, real triggers, a real consumer. Nothing is mocked but the network's last metre."""
 
 import pytest
+from django.db import connection
 
+import databases
 from channels_databinding.binding import BINDINGS
 from channels_databinding.models import Ref
 from visitor import Visitor
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup):
+    """Threads keep their connections until the end, and PostgreSQL drops no database that is in use."""
+    yield
+    databases.close_others(connection)
 
 
 @pytest.fixture

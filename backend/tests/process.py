@@ -20,15 +20,14 @@ START_S, STOP_S = 30, 20
 
 
 def environment(database, settings, **more):
-    """Return the environment of a process that works on this database as a server in production does."""
+    """Return the environment of a process that works on the database of this URL as a server in production does."""
     return os.environ | {
         "DJANGO_SETTINGS_MODULE": settings,
         "PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(TESTS)]),
         "PYTHONUNBUFFERED": "1",
-        "DATABASE_URL": f"sqlite:///{database}",
+        "DATABASE_URL": database,
         "DEBUG": "0",  # which would remember each query
         "SECRET_KEY": "a key of production's length, which nobody can guess",
-        "REDIS_URL": "",
         "HTTPS": "0",
         **more,
     }

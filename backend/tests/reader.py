@@ -12,7 +12,7 @@ TEXT, CLOSE, PING, PONG = 0x1, 0x8, 0x9, 0xA
 
 
 def serve(database, log, kind="daphne"):
-    """Serve the example's posts from a database file, in a process of its own."""
+    """Serve the example's posts from a database, in a process of its own."""
     return Server("example.asgi:application", environment(database), log, kind).running()
 
 

@@ -267,6 +267,7 @@ def test_another_vendor(monkeypatch):
 
 @pytest.mark.parametrize("name", [":memory:", "file:memory?mode=memory&cache=shared"])
 def test_a_database_in_memory(monkeypatch, name):
+    monkeypatch.setattr(checks.connections["default"], "vendor", "sqlite")
     monkeypatch.setitem(checks.connections["default"].settings_dict, "NAME", name)
 
     (message,) = checks.check_vendor()

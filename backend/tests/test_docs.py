@@ -10,6 +10,7 @@ import orjson
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import AnonymousUser, User
+from django.core.management.color import no_style
 from django.db import connection
 
 from channels_databinding.binding import BINDINGS
@@ -44,8 +45,10 @@ class Bindings(Liveblog):
 def set_the_scene():
     for model in (IntegerValue, Post, Blog):
         model.objects.all().delete()
+    keys = [{"table": model._meta.db_table, "column": "id"} for model in (IntegerValue, Post)]
     with connection.cursor() as cursor:  # so that the pks are those of the page
-        cursor.execute("UPDATE sqlite_sequence SET seq = 0 WHERE name IN ('example_integervalue', 'example_post')")
+        for statement in connection.ops.sequence_reset_by_name_sql(no_style(), keys):
+            cursor.execute(statement)
     Blog.objects.create(pk=3, name="The final", slug="final")
     Post.objects.create(liveblog_id=3, body="Kick-off", published=True)
     return User.objects.create(username="alice", is_staff=True)

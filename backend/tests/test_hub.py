@@ -11,6 +11,7 @@ from django.db import connection
 from channels_databinding import journal
 from channels_databinding.hub import Hub
 from channels_databinding.models import Entry, State
+from databases import only
 from example.consumers import Values as LiveEdit
 from example.models import IntegerValue
 from lab.screen import serve
@@ -105,9 +106,10 @@ async def test_another_epoch_resets_everybody(visit):
 
     assert reset["payload"]["action"] == "reset"
     assert names(told) == ["a"]
-    assert after["cursor"].startswith("another:")
+    assert after["cursor"].startswith("another")
 
 
+@only("sqlite", "test_postgresql.py has it of a dump")
 async def test_a_journal_that_goes_back_begins_a_new_epoch(visit):
     await IntegerValue.objects.acreate(name="a", value=1)
     browser = await visit(LiveEdit)

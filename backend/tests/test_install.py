@@ -1,25 +1,37 @@
 """Triggers are where bindings need them, whatever migrations do: again, in vain, or to a column that triggers name."""
 
 import os
+import re
 import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from textwrap import dedent, indent
 
 import pytest
 from django.apps import apps
 from django.core.management import call_command
+from django.db import connection
 
-from channels_databinding import WebsocketBinding, tail
+import databases
+from channels_databinding import WebsocketBinding, capture, journal, tail
 from channels_databinding.binding import BINDINGS
 from channels_databinding.capture import install, sqlite
 from channels_databinding.models import State
+from databases import ask, only
 from lab.models import Blog, Diary, Person
-from lab.screen import Screen, database, db, elsewhere, journal, look, newest
+from lab.screen import Screen, database, db, elsewhere, look, newest
+from lab.screen import journal as entries
 
-LAB_TRIGGERS = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name LIKE 'lab_%' ORDER BY name"
+TRIGGERS = {
+    "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger'",
+    "postgresql": "SELECT tgname FROM pg_trigger WHERE tgname LIKE 'channels_databinding%'",
+}[databases.KIND]
+COLUMNS = {
+    "sqlite": "SELECT name FROM pragma_table_info(?)",
+    "postgresql": "SELECT column_name FROM information_schema.columns WHERE table_name = ?",
+}[databases.KIND]
 
 
 @pytest.fixture
@@ -38,32 +50,59 @@ def declare(transactional_db):
     install.install()
 
 
-def schema():
-    return elsewhere("SELECT * FROM sqlite_master ORDER BY name")
+def triggers(app=""):
+    """Return {name: (table, how it is made)} of an app's tables."""
+    with connection.cursor() as cursor:
+        return {name: made for name, made in capture.database().installed(cursor).items() if made[0].startswith(app)}
 
 
-def schema_version():
-    """Return a number that each DDL statement raises."""
-    return elsewhere("PRAGMA schema_version")
+def trigger(of, table="lab_blog"):
+    """Return the name of a trigger, and how it is made."""
+    return next((name, text) for name, (on, text) in triggers().items() if on == table and of in name)
+
+
+def drop(of):
+    with connection.cursor() as cursor:
+        capture.database().drop(cursor, trigger(of)[0])
+
+
+def alter(of):
+    """Make it as another release would."""
+    name, text = trigger(of)
+    drop(of)
+    with connection.cursor() as cursor:
+        capture.database().put(cursor, name, text.replace(" AFTER ", " /* another */ AFTER ", 1))
+
+
+@contextmanager
+def no_ddl():
+    def look(execute, sql, *arguments):
+        assert not re.match(r"\s*(CREATE|ALTER|DROP|COMMENT)\b", sql), sql
+        return execute(sql, *arguments)
+
+    with connection.execute_wrapper(look):
+        yield
 
 
 # ---- installing
 
 
 def test_migrating_again_issues_no_ddl_and_resets_nobody(transactional_db):
-    before = schema(), schema_version(), newest()
+    before = newest()
 
-    call_command("migrate", verbosity=0)
+    with no_ddl():
+        call_command("migrate", verbosity=0)
 
-    assert (schema(), schema_version(), newest()) == before
+    assert newest() == before
 
 
 def test_installing_again_issues_no_ddl(transactional_db):
-    before = schema_version(), newest()
+    before = newest()
 
-    assert install.install() == []
+    with no_ddl():
+        assert install.install() == []
 
-    assert (schema_version(), newest()) == before
+    assert newest() == before
 
 
 def test_a_table_that_becomes_bound_gets_triggers_and_a_reset(declare):
@@ -72,7 +111,7 @@ def test_a_table_that_becomes_bound_gets_triggers_and_a_reset(declare):
     declare(Diary, fields=["day"])
     elsewhere("INSERT INTO lab_diary (day, secret, mood) VALUES ('monday', 'x', 'y')")
 
-    assert [(op, table) for op, table, _ in journal(before)] == [("reset", "lab_diary"), ("create", "lab_diary")]
+    assert [(op, table) for op, table, _ in entries(before)] == [("reset", "lab_diary"), ("create", "lab_diary")]
 
 
 def test_a_table_that_is_bound_no_more_loses_its_triggers(declare):
@@ -81,52 +120,51 @@ def test_a_table_that_is_bound_no_more_loses_its_triggers(declare):
 
     install.install()
 
-    assert not elsewhere("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'lab_diary'")
+    assert not triggers("lab_diary")
 
 
 def test_a_trigger_that_differs_is_made_anew_without_a_reset(transactional_db):
-    before = schema()
-    elsewhere('DROP TRIGGER "channels_databinding:lab_blog:delete"')
-    elsewhere('CREATE TRIGGER "channels_databinding:lab_blog:delete" AFTER DELETE ON lab_blog BEGIN SELECT 1; END')
+    before = triggers()
+    alter("delete")
     start = newest()
+    assert triggers() != before
 
     assert install.install() == []
 
-    assert schema() == before
-    assert journal(start) == []
+    assert triggers() == before
+    assert entries(start) == []
 
 
 def test_a_trigger_that_differs_is_left_to_the_other_release_by_servers(transactional_db):
-    elsewhere('DROP TRIGGER "channels_databinding:lab_blog:delete"')
-    elsewhere('CREATE TRIGGER "channels_databinding:lab_blog:delete" AFTER DELETE ON lab_blog BEGIN SELECT 1; END')
-    before = schema()
+    alter("delete")
+    before = triggers()
 
     assert install.install(only_missing=True) == []
-    assert schema() == before
+    assert triggers() == before
 
     install.install()
 
 
 def test_a_missing_trigger_is_put_back_with_one_reset_of_its_table(transactional_db):
-    before, start = schema(), newest()
-    elsewhere('DROP TRIGGER "channels_databinding:lab_blog:delete"')
-    elsewhere('DROP TRIGGER "channels_databinding:lab_blog:update"')
+    before, start = triggers(), newest()
+    drop("delete")
+    drop("update")
 
     assert install.install(only_missing=True) == ["lab_blog"]
 
-    assert schema() == before
-    assert [entry[:2] for entry in journal(start)] == [("reset", "lab_blog")]
+    assert triggers() == before
+    assert [entry[:2] for entry in entries(start)] == [("reset", "lab_blog")]
 
 
 def test_two_who_install_at_once_reset_once(transactional_db):
     start = newest()
-    elsewhere('DROP TRIGGER "channels_databinding:lab_blog:delete"')
+    drop("delete")
     code = "import django; django.setup(); from channels_databinding.capture.install import install; install()"
 
     both = [subprocess.Popen([sys.executable, "-c", code], env=environment()) for _ in range(2)]
 
     assert [one.wait(30) for one in both] == [0, 0]
-    assert [entry[:2] for entry in journal(start)] == [("reset", "lab_blog")]
+    assert [entry[:2] for entry in entries(start)] == [("reset", "lab_blog")]
 
 
 def test_the_journals_tables_are_made_where_there_are_none(transactional_db):
@@ -142,33 +180,32 @@ def test_the_journals_tables_are_made_where_there_are_none(transactional_db):
 # ---- what an image holds
 
 
-def image_of(table, start):
-    ((text,),) = elsewhere(
-        "SELECT image FROM channels_databinding_journal WHERE id > ? AND \"table\" = ? AND op <> 'create'", start, table
-    )
-    return sqlite.read_image(text.encode())
+def image_of(model, start):
+    with journal.moment() as now:
+        (change,) = now.since(start, {model}).changes[model._meta.db_table]
+    return change.before
 
 
 def test_an_image_holds_what_is_listed_the_key_the_foreign_keys_and_image_fields(declare):
     declare(Diary, fields=["day"], image_fields=["mood"])
     ann = Person.objects.create(name="ann", password="secret")
     diary = Diary.objects.create(day="monday", secret="s3cret", mood="fine", author=ann)
-    start = newest()
+    start = journal.position()
 
     Diary.objects.update(day="tuesday")
 
-    assert image_of("lab_diary", start) == {"id": diary.pk, "day": "monday", "mood": "fine", "author_id": ann.pk}
+    assert image_of(Diary, start) == {"id": diary.pk, "day": "monday", "mood": "fine", "author_id": ann.pk}
 
 
 def test_an_image_serves_all_bindings_of_its_table(declare):
     declare(Diary, fields=["day"])
     declare(Diary, exclude=["secret", "day"])
     diary = Diary.objects.create(day="monday", secret="s3cret", mood="fine")
-    start = newest()
+    start = journal.position()
 
     diary.save()
 
-    assert set(image_of("lab_diary", start)) == {"id", "day", "mood", "author_id"}
+    assert set(image_of(Diary, start)) == {"id", "day", "mood", "author_id"}
 
 
 def test_nothing_that_is_not_listed_lies_in_the_journal(transactional_db):
@@ -177,8 +214,12 @@ def test_nothing_that_is_not_listed_lies_in_the_journal(transactional_db):
     Person.objects.update(name="beatrix")
     person.delete()
 
-    assert elsewhere("SELECT count(*) FROM channels_databinding_journal WHERE image LIKE '%beatrix%'") == [(1,)]
-    assert elsewhere("SELECT count(*) FROM channels_databinding_journal WHERE image LIKE '%s3cret%'") == [(0,)]
+    assert elsewhere(
+        "SELECT count(*) FROM channels_databinding_journal WHERE CAST(image AS TEXT) LIKE '%beatrix%'"
+    ) == [(1,)]
+    assert elsewhere("SELECT count(*) FROM channels_databinding_journal WHERE CAST(image AS TEXT) LIKE '%s3cret%'") == [
+        (0,)
+    ]
 
 
 # ---- flush
@@ -193,12 +234,13 @@ async def test_a_flush_is_heard_and_everything_stays_live(visit):
     await db(lambda: call_command("flush", interactive=False, verbosity=0))
     heard = await blogs.settle()
 
-    assert [action for action, _ in heard] == ["delete"]
+    emptied = {"sqlite": "DELETE", "postgresql": "TRUNCATE"}[connection.vendor]
+    assert [action for action, _ in heard] == {"DELETE": ["delete"], "TRUNCATE": ["reset"]}[emptied]
     assert blogs.rows == {}
     assert (await State.objects.aget(key="epoch")).value == epoch
     assert newest() > position
     again = Screen(blogs.visitor, "blogs", {})
-    assert await again.read(cursor) == ["delete"]
+    assert await again.read(cursor) == {"DELETE": ["delete"], "TRUNCATE": ["snapshot"]}[emptied]
     await Blog.objects.acreate(slug="blue")
     await again.settle()
     assert list(again.column("slug").values()) == ["blue"]
@@ -214,7 +256,7 @@ def environment(**more):
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "settings",
         "PYTHONPATH": os.pathsep.join([*more.pop("paths", []), here, os.path.dirname(here)]),
-        "DATABASE_URL": f"sqlite:///{database()}",
+        "DATABASE_URL": database(),
         **more,
     }
 
@@ -258,22 +300,35 @@ def migrate_and_fail(tmp_path, transactional_db):
     return run
 
 
+TRIGGERS_GO = only("sqlite", "only there triggers are taken off for a migration")
+
+
+@TRIGGERS_GO
 def test_a_migration_that_fails_leaves_the_tables_as_they_were_and_their_triggers_off(migrate_and_fail):
-    triggers = elsewhere(LAB_TRIGGERS)
+    before = triggers("lab_")
     tables = elsewhere("SELECT sql FROM sqlite_master WHERE type = 'table' ORDER BY name")
 
     migrate_and_fail()
 
     assert elsewhere("SELECT sql FROM sqlite_master WHERE type = 'table' ORDER BY name") == tables
-    assert elsewhere(LAB_TRIGGERS) == []
-    assert elsewhere("SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'example_post'") == [
-        (5,)
-    ]
+    assert triggers("lab_") == {}
+    assert len(triggers("example_post")) == 5
     assert not install.is_migrating()  # whoever took them off is gone
     install.install()
-    assert elsewhere(LAB_TRIGGERS) == triggers
+    assert triggers("lab_") == before
 
 
+@only("postgresql", "there triggers name no column, so that they stay where they are")
+def test_a_migration_that_fails_leaves_tables_and_triggers_as_they_were(migrate_and_fail):
+    before = triggers()
+
+    migrate_and_fail()
+
+    assert triggers() == before
+    assert elsewhere("SELECT title FROM lab_blog") == []
+
+
+@TRIGGERS_GO
 async def test_a_running_server_puts_back_what_a_failed_migration_took_off(visit, migrate_and_fail, monkeypatch):
     monkeypatch.setattr(tail, "LOOK_AT_TRIGGERS_S", 0.05)
     blog = await Blog.objects.acreate(slug="red")
@@ -376,14 +431,12 @@ def first_release(tmp_path_factory):
     (project / "shop_settings.py").write_text(
         dedent(
             """
-            import os
+            import environ
             SECRET_KEY = "x"
             INSTALLED_APPS = ["channels_databinding", "shop"]
-            DATABASES = {"default": {
-                "ENGINE": "django.db.backends.sqlite3",
-                "NAME": os.environ["SHOP_DATABASE"],
-                "OPTIONS": {"init_command": "PRAGMA journal_mode=WAL"},
-            }}
+            DATABASES = {"default": environ.Env().db("SHOP_DATABASE")}
+            if "sqlite" in DATABASES["default"]["ENGINE"]:
+                DATABASES["default"]["OPTIONS"] = {"init_command": "PRAGMA journal_mode=WAL"}
             DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
             """
         )
@@ -392,6 +445,14 @@ def first_release(tmp_path_factory):
     (project / "shop/migrations/0001_initial.py").write_text(INITIAL)
     release(project, [NAME, OLD])
     return project
+
+
+@pytest.fixture
+def shop(tmp_path):
+    """A database of its own, by its URL."""
+    shop = databases.make(tmp_path)
+    yield shop
+    databases.drop(shop)
 
 
 def release(project, fields, operation=None):
@@ -405,7 +466,7 @@ def release(project, fields, operation=None):
 def migrate(project, database, target=""):
     env = os.environ | {
         "DJANGO_SETTINGS_MODULE": "shop_settings",
-        "SHOP_DATABASE": str(database),
+        "SHOP_DATABASE": database,
         "PYTHONPATH": os.pathsep.join([str(project), os.path.dirname(os.path.dirname(__file__))]),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
@@ -441,46 +502,41 @@ def migrate(project, database, target=""):
         ),
     ],
 )
-def test_a_bound_table_can_be_migrated_and_is_followed_afterwards(first_release, tmp_path, fields, operation):
-    file = tmp_path / "shop.sqlite3"
+def test_a_bound_table_can_be_migrated_and_is_followed_afterwards(first_release, shop, fields, operation):
     release(first_release, [NAME, OLD])
-    migrate(first_release, file)
-    with closing(sqlite3.connect(file, isolation_level=None)) as shop:
-        shop.execute("INSERT INTO shop_item (name, old) VALUES ('a', 1)")
-        (start,) = shop.execute("SELECT max(id) FROM channels_databinding_journal").fetchone()
+    migrate(first_release, shop)
+    ask(shop, "INSERT INTO shop_item (name, old) VALUES ('a', 1)")
+    ((start,),) = ask(shop, "SELECT max(id) FROM channels_databinding_journal")
 
-        release(first_release, fields, operation)
-        migrate(first_release, file)
+    release(first_release, fields, operation)
+    migrate(first_release, shop)
 
-        table = "stock" if "stock" in operation else "shop_item"
-        shop.execute(f"UPDATE {table} SET name = 'b' WHERE name = 'a'")
-        shop.execute(f"DELETE FROM {table}")
-        heard = shop.execute(
-            'SELECT op, "table", CAST(image AS BLOB) FROM channels_databinding_journal WHERE id > ?', [start]
-        ).fetchall()
-        columns = {name for _, name, *_ in shop.execute(f"PRAGMA table_info({table})")}
-
-    assert [entry[:2] for entry in heard] == [
-        ("reset", table),  # the migration wrote a row while the triggers were off
-        ("update", table),
-        ("delete", table),
-        ("delete", table),
-    ]
-    assert all(set(sqlite.read_image(image)) == columns for op, _, image in heard if op != "reset")
+    table = "stock" if "stock" in operation else "shop_item"
+    ask(shop, f"UPDATE {table} SET name = 'b' WHERE name = 'a'")
+    ask(shop, f"DELETE FROM {table}")
+    migration, *heard = ask(
+        shop,
+        """SELECT op, "table", CAST(image AS TEXT) FROM channels_databinding_journal WHERE id > ? ORDER BY id""",
+        start,
+    )
+    # The migration wrote a row. On SQLite the triggers were off, on PostgreSQL they had their table's old name.
+    assert migration[:2] == (("reset", table) if databases.KIND == "sqlite" else ("create", "shop_item"))
+    assert [entry[:2] for entry in heard] == [("update", table), ("delete", table), ("delete", table)]
+    columns = {column for (column,) in ask(shop, COLUMNS, table)}
+    assert all(set(re.findall(r'"(\w+)":', image)) == columns for _, _, image in heard)
 
 
-def test_a_bound_table_can_go_and_come_back(first_release, tmp_path):
-    file = tmp_path / "shop.sqlite3"
+def test_a_bound_table_can_go_and_come_back(first_release, shop):
     release(first_release, [NAME, OLD])
-    migrate(first_release, file)
+    migrate(first_release, shop)
+    there = ask(shop, TRIGGERS)
 
-    migrate(first_release, file, "shop zero")
-    with closing(sqlite3.connect(file)) as shop:
-        assert not shop.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall()
-    migrate(first_release, file)
+    migrate(first_release, shop, "shop zero")
+    assert there
+    assert ask(shop, TRIGGERS) == []
+    migrate(first_release, shop)
 
-    with closing(sqlite3.connect(file)) as shop:
-        assert len(shop.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall()) == 5
+    assert ask(shop, TRIGGERS) == there
 
 
 @pytest.mark.parametrize("app", ["example", "auth"])
@@ -488,8 +544,8 @@ def test_migrating_another_app_leaves_the_triggers_on(transactional_db, app):
     class Migration:
         app_label = app
 
-    before = elsewhere(LAB_TRIGGERS)
+    before = triggers("lab_")
 
     install.pre_migrate(plan=[(Migration, False)], app_config=apps.get_app_config("lab"), apps=apps)
 
-    assert elsewhere(LAB_TRIGGERS) == before
+    assert triggers("lab_") == before

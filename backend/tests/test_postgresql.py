@@ -23,13 +23,14 @@ from channels_databinding.hub import Hub
 from channels_databinding.models import Entry, Mark, Ref, State
 from channels_databinding.past import Followed, Past
 from channels_databinding.subscriptions import models
+from databases import only
 from lab.bindings import ArticleBinding, Lab
 from lab.models import Article, Blog, Label, Nickname, Person, Thing
 from lab.screen import Screen, db, look, serve
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(connection.vendor != "postgresql", reason="of PostgreSQL"),
+    only("postgresql", "of its order of commits, its statements and its restarts"),
 ]
 
 DAY = 86_400.0

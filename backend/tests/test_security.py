@@ -11,10 +11,9 @@ from django.core.exceptions import PermissionDenied
 from django.test import Client
 from django.urls import path
 
-from channels_databinding import WebsocketBinding, WebsocketDemultiplexer
+from channels_databinding import WebsocketBinding, WebsocketDemultiplexer, journal
 from channels_databinding.cursor import fingerprint, seal
 from channels_databinding.limits import DEFAULTS
-from channels_databinding.models import State
 from config import asgi
 from example.bindings import PostBinding
 from example.consumers import Posts as Liveblog
@@ -22,7 +21,7 @@ from example.consumers import Values as LiveEdit
 from example.models import IntegerValue, Post
 from example.models import Liveblog as Blog
 from lab.models import Seat
-from lab.screen import in_another_process, newest, serve
+from lab.screen import in_another_process, serve
 from visitor import Visitor, closing
 
 pytestmark = pytest.mark.usefixtures("bindings_of_one_test")
@@ -109,7 +108,7 @@ def test_the_session_cookie_is_for_the_own_site_and_no_script(client, transactio
     [
         "DELETE FROM django_session",
         "UPDATE auth_user SET password = 'another'",
-        "UPDATE auth_user SET is_active = 0",
+        "UPDATE auth_user SET is_active = false",
         "DELETE FROM auth_user",
     ],
 )
@@ -308,16 +307,21 @@ async def test_with_somebody_elses_cursor_one_reads_what_one_may_see_oneself(vis
     assert await read_with_the_cursor(visit, blog, ack["cursor"]) == [("snapshot", ["Kick-off"])]
 
 
+def here():
+    with journal.moment() as now:
+        return now.epoch, now.position
+
+
 @pytest.mark.parametrize("forger", ["another key", "the right one"])
 async def test_a_forged_cursor_leads_to_a_snapshot(visit, blog, settings, forger):
     """With the server's own key it is no forgery: that shows that the other one is right but for the key."""
     own = settings.SECRET_KEY
     group = [f"liveblog-{blog.pk}"]
     name = fingerprint("posts", f'{{"liveblog":{blog.pk}}}', group, ["liveblog", "body", "published", "created"])
-    epoch = (await State.objects.aget(key="epoch")).value
+    epoch, position = await sync_to_async(here)()
 
     settings.SECRET_KEY = "a guess" if forger == "another key" else own
-    cursor = seal(epoch, newest(), [name])
+    cursor = seal(epoch, position, [name])
     settings.SECRET_KEY = own
 
     told = await read_with_the_cursor(visit, blog, cursor)

@@ -1,5 +1,7 @@
 """The thread that follows the journal, step by step."""
 
+from itertools import pairwise
+
 import pytest
 from asgiref.sync import sync_to_async
 from django.db import transaction
@@ -36,14 +38,15 @@ def test_a_tail_begins_where_the_journal_is(steps):
 def test_each_batch_begins_where_the_last_one_ended(steps):
     tail, batches = steps
     tail.step()
+    places = [journal.position()]
 
     for name in "ab":
         IntegerValue.objects.create(name=name, value=1)
         tail.step()
         tail.step()  # nothing new, nothing handed on
+        places.append(journal.position())
 
-    here = journal.position()
-    assert batches[1:] == [(here - 2, here - 1), (here - 1, here)]
+    assert batches[1:] == list(pairwise(places))
 
 
 def test_what_fails_is_read_again(steps):
@@ -65,7 +68,7 @@ def test_what_fails_is_read_again(steps):
         tail.step()
     tail.step()
 
-    assert batches == [(None, here), (here, here + 1)]
+    assert batches == [(None, here), (here, journal.position())]
 
 
 def test_a_tail_that_slept_for_longer_than_the_journal_is_kept_starts_over(steps):
@@ -90,8 +93,15 @@ def test_a_tail_over_another_epoch_starts_over(steps):
     assert batches[1:] == [(None, journal.position())]
 
 
-async def test_a_save_in_this_process_is_told_without_waiting_for_the_next_look(visit, monkeypatch):
+@pytest.fixture
+def seldom(monkeypatch, settings):
+    """A tail hardly looks by itself."""
     monkeypatch.setattr(sqlite, "POLL_S", 60)
+    settings.CHANNELS_DATABINDING = {"poll_s": 60}
+
+
+@pytest.mark.usefixtures("seldom")
+async def test_a_save_in_this_process_is_told_without_waiting_for_the_next_look(visit):
     browser = await visit(Values)
     await browser.subscribe("intval")
 
@@ -100,8 +110,8 @@ async def test_a_save_in_this_process_is_told_without_waiting_for_the_next_look(
     assert (await browser.hear())["payload"]["data"]["name"] == "at once"
 
 
-async def test_what_a_transaction_saved_is_told_when_it_is_committed_and_not_before(visit, monkeypatch):
-    monkeypatch.setattr(sqlite, "POLL_S", 60)
+@pytest.mark.usefixtures("seldom")
+async def test_what_a_transaction_saved_is_told_when_it_is_committed_and_not_before(visit):
     browser = await visit(Values)
     await browser.subscribe("intval")
 

@@ -1,16 +1,14 @@
 """What a person sees, and what others do meanwhile: with the ORM, or behind Django's back."""
 
-import sqlite3
-import sys
-from contextlib import closing
-from subprocess import run
-
 from asgiref.sync import sync_to_async
 from django.db import connection
 
+import databases
 from channels_databinding import WebsocketBinding, WebsocketDemultiplexer
 
 from .bindings import Lab
+
+SEQUENCE = "channels_databinding_journal_id_seq"  # PostgreSQL's
 
 
 def db(work):
@@ -19,19 +17,17 @@ def db(work):
 
 
 def database():
-    """Return the file of the test database."""
-    return str(connection.settings_dict["NAME"])
+    """Return the URL of the test database."""
+    return databases.url_of(connection)
 
 
 def elsewhere(sql, *values):
     """Execute this on another connection, which knows nothing of Django."""
-    with closing(sqlite3.connect(database(), isolation_level=None, timeout=20)) as other:
-        return other.execute(sql, values).fetchall()
+    return databases.ask(database(), sql, *values)
 
 
-def in_another_process(sql):
-    code = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], timeout=20); c.execute(sys.argv[2]); c.commit()"
-    run([sys.executable, "-c", code, database(), sql], check=True)
+def in_another_process(*statements):
+    databases.execute(database(), *statements)
 
 
 def journal(since=0):
@@ -40,7 +36,10 @@ def journal(since=0):
 
 
 def newest():
-    return elsewhere("SELECT seq FROM sqlite_sequence WHERE name = 'channels_databinding_journal'")[0][0]
+    """Return the id of the journal's newest row, be it gone or not."""
+    if connection.vendor == "sqlite":
+        return elsewhere("SELECT seq FROM sqlite_sequence WHERE name = 'channels_databinding_journal'")[0][0]
+    return elsewhere("SELECT coalesce(last_value, 0) FROM pg_sequences WHERE sequencename = ?", SEQUENCE)[0][0]
 
 
 class Screen:

@@ -7,6 +7,7 @@ from collections import Counter
 from itertools import count
 
 from .server import STREAM, VIEWS
+from .truth import in_line
 
 
 class Collection:
@@ -60,7 +61,7 @@ class Browser:
                 self.say(write["ref"], write["payload"])
         for collection in self.collections.values():
             passed = socket.process.passed
-            collection.since = self.truth.position if passed is None else passed
+            collection.since = self.truth.position if passed is None else in_line(passed)
             self.subscribe(collection)
 
     def cut(self, received):
@@ -257,4 +258,4 @@ class Browser:
 
 def position_of(cursor):
     """Only a test looks into a cursor."""
-    return int(cursor.split(":")[1])
+    return in_line(cursor.split(":")[1])

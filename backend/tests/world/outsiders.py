@@ -3,11 +3,23 @@
 from contextlib import suppress
 
 from django.db import connection, transaction
-from django.db.models import F, TextField, Value
+from django.db.models import F, Max, TextField, Value
 from django.db.models.functions import Cast, Concat
 
 from channels_databinding.models import Entry, State
 from example.models import Post
+
+NEXT_KEY = {
+    "sqlite": "(SELECT seq + 1 FROM sqlite_sequence WHERE name = 'example_post')",
+    "postgresql": "nextval('example_post_id_seq')",
+}
+INTO = "INTO example_post (id, liveblog_id, body, published, created, updated)"
+VALUES = "VALUES (%s, %s, %s, false, '2000-01-01', '2000-01-01')"
+REPLACE = {
+    "sqlite": f"REPLACE {INTO} {VALUES}",
+    "postgresql": f"""INSERT {INTO} {VALUES} ON CONFLICT (id) DO UPDATE
+        SET liveblog_id = excluded.liveblog_id, body = excluded.body, published = excluded.published""",
+}
 
 
 class Undo(Exception):
@@ -90,21 +102,13 @@ class Outsiders:
     def renumber(self, pk, blog):
         # To a key that no row ever had: the rules of `ref` are for keys that are not used again.
         self.sql(
-            """UPDATE example_post SET body = %s,
-               id = (SELECT seq + 1 FROM sqlite_sequence WHERE name = 'example_post') WHERE id = %s""",
-            self.body(),
-            pk,
+            f"UPDATE example_post SET body = %s, id = {NEXT_KEY[connection.vendor]} WHERE id = %s", self.body(), pk
         )
-        self.sql("UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = 'example_post'")
+        if connection.vendor == "sqlite":
+            self.sql("UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = 'example_post'")
 
     def replace(self, pk, blog):
-        self.sql(
-            """REPLACE INTO example_post (id, liveblog_id, body, published, created, updated)
-               VALUES (%s, %s, %s, 0, '2000-01-01', '2000-01-01')""",
-            pk,
-            blog,
-            self.body(),
-        )
+        self.sql(REPLACE[connection.vendor], pk, blog, self.body())
 
     def come_and_go(self, pk, blog):
         post = Post.objects.create(liveblog_id=blog, body=self.body())
@@ -118,14 +122,14 @@ class Outsiders:
     def behind_its_back(self, r):
         """Commit something from another connection while a reader has begun."""
         self.truth.file.execute(
-            "UPDATE example_post SET liveblog_id = ?, body = ? WHERE id = (SELECT max(id) FROM example_post)",
-            (r.choice([1, 2, 3]), self.body()),
+            f"UPDATE example_post SET liveblog_id = {r.choice([1, 2, 3])}, body = '{self.body()}' "
+            "WHERE id = (SELECT max(id) FROM example_post)"
         )
 
     def unseen(self, r):
         """Change something that the journal does not have: with its triggers gone, or a restored database."""
         with transaction.atomic():
-            before = self.truth.position
+            before = Entry.objects.aggregate(newest=Max("id", default=0))["newest"]
             self.change(r)
             Entry.objects.filter(id__gt=before).delete()
             if r.random() < 0.5:

@@ -10,7 +10,7 @@ from channels_databinding import WebsocketBinding, WebsocketDemultiplexer
 from channels_databinding.hub import Hub
 from example.models import Post
 
-from .truth import LETTERS
+from .truth import LETTERS, in_line
 
 STREAM = "model-posts"
 VIEWS = {"A": {"a"}, "AB": {"a", "b"}}  # what a browser may ask for: the groups it gets, as far as its access goes
@@ -109,7 +109,7 @@ class Process(Hub):
         self.reading.append(tail)
         tail.step()
         self.reading.remove(tail)
-        self.read_at = tail, tail._epoch, tail._position
+        self.read_at = tail, tail._epoch, in_line(tail._position)
 
     def hand_on(self, tail):
         """One turn of the loop's work on a batch."""

@@ -1,20 +1,32 @@
 """What the table really held after each commit, read on a connection that knows nothing of Django."""
 
-import sqlite3
 from bisect import bisect_right
 from collections import Counter, defaultdict
 
 from django.db import connection
 
+import databases
+from channels_databinding.capture import database
+
 LETTERS = {1: "a", 2: "b", 3: "c"}  # live blogs, and the groups of their posts
 CLEAN = """
     DELETE FROM example_post; DELETE FROM example_liveblog; DELETE FROM channels_databinding_journal;
     DELETE FROM channels_databinding_ref; DELETE FROM channels_databinding_mark;
-    DELETE FROM sqlite_sequence WHERE name IN ('example_post', 'channels_databinding_journal');
     UPDATE channels_databinding_state SET value = '0' WHERE key = 'floor';
     UPDATE channels_databinding_state SET value = 'first' WHERE key = 'epoch';
     INSERT INTO example_liveblog (id, name, slug) VALUES (1, 'a', 'a'), (2, 'b', 'b'), (3, 'c', 'c');
 """
+SEQUENCES = {
+    "sqlite": "DELETE FROM sqlite_sequence WHERE name IN ('example_post', 'channels_databinding_journal')",
+    "postgresql": "ALTER SEQUENCE example_post_id_seq RESTART",
+}
+
+
+def in_line(position):
+    """Return a position as a number: here all commits come one after the other. On PostgreSQL a position is the first
+    transaction that is not seen, and those before it that are running: at most the one that a savepoint is of."""
+    first, *running = str(position).split(".")
+    return int(first) * 2 - len(running)
 
 
 def groups_of(data):
@@ -26,8 +38,9 @@ class Truth:
     """Every commit, in order. Each writer writes a body never used before, so a body names one state of one row."""
 
     def __init__(self):
-        self.file = sqlite3.connect(str(connection.settings_dict["NAME"]), isolation_level=None, timeout=5)
-        self.file.executescript(f"BEGIN IMMEDIATE; {CLEAN} COMMIT")
+        self.file = databases.connect(databases.url_of(connection))
+        for statement in ("BEGIN", *filter(str.strip, CLEAN.split(";")), SEQUENCES[connection.vendor], "COMMIT"):
+            self.file.execute(statement)
         self.epoch, self.positions, self.tables = "", [], []
         self.landed = Counter()  # how often each body came into the table
         self.pk_of = {}  # body: pk
@@ -38,9 +51,8 @@ class Truth:
     def look(self):
         """Note what was committed since the last look: at most one transaction. Returns the journal's position."""
         self.file.execute("BEGIN")
-        (self.epoch,) = self.file.execute("SELECT value FROM channels_databinding_state WHERE key = 'epoch'").fetchone()
-        seq = self.file.execute("SELECT seq FROM sqlite_sequence WHERE name = 'channels_databinding_journal'")
-        position = (seq.fetchone() or (0,))[0]
+        self.epoch, _, position, _ = database().stand(self.file.cursor())
+        position = in_line(position)
         table = self.note(self.file.execute)
         self.file.execute("COMMIT")
         before = self.now if self.tables else {}
@@ -79,16 +91,19 @@ class Truth:
 
     def view(self, groups, position):
         """Return the rows that these groups may see, as they were at `position`."""
-        return _seen(groups, self.tables[bisect_right(self.positions, position) - 1])
+        return _seen(groups, self.tables[self._at(position)])
+
+    def _at(self, position):
+        return max(0, bisect_right(self.positions, position) - 1)
 
     def reached(self, rows, groups, position):
         """Whether `rows` is what these groups may see at `position` or later."""
-        first = bisect_right(self.positions, position) - 1
+        first = self._at(position)
         return any(rows == _seen(groups, table) for table in self.tables[first:])
 
     def was_told(self, groups, pk, data, since):
         """Whether somebody in these groups may have seen the row like this at `since` or later."""
-        first = bisect_right(self.positions, since) - 1
+        first = self._at(since)
         return bool(groups & groups_of(data)) and any(table.get(pk) == data for table in self.tables[first:])
 
 
