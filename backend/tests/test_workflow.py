@@ -5,14 +5,19 @@ from pathlib import Path
 
 import yaml
 
+from servers import SERVERS
+
 REPOSITORY = Path(__file__).parents[2]
 WORKFLOW = yaml.safe_load((REPOSITORY / ".github/workflows/ci.yml").read_text())
 HOOKS = yaml.safe_load((REPOSITORY / ".pre-commit-config.yaml").read_text())
 (JOB,) = WORKFLOW["jobs"].values()
 
 
-def test_the_workflow_runs_the_checks_and_then_the_tests():
-    assert [step["run"] for step in JOB["steps"] if "run" in step] == ["bin/check", "bin/test"]
+def test_the_workflow_installs_the_servers_and_runs_the_checks_and_then_the_tests():
+    install, *ours = [step["run"] for step in JOB["steps"] if "run" in step]
+
+    assert install.endswith(" ".join(server.package for server in SERVERS.values()))
+    assert ours == ["bin/check", "bin/test"]
 
 
 def test_the_workflow_runs_on_every_python_that_the_package_says_it_supports():
