@@ -157,6 +157,12 @@ class Hub:
 
     # ---- following the journal
 
+    @property
+    def behind_s(self) -> float | None:
+        """Seconds since all was handed on that was there, 0 while nothing waits; None where nobody listens."""
+        tail = self._tail
+        return None if tail is None else tail.behind_s
+
     async def _follow(self) -> None:
         if self._ready is None:
             loop = asyncio.get_running_loop()
@@ -299,3 +305,8 @@ class Hub:
         self._next_snapshot = {key: at for key, at in self._next_snapshot.items() if at + RESETS_APART_S > now}
         self._next_snapshot[key] = max(now, self._next_snapshot.get(key, 0.0) + RESETS_APART_S)
         logger.warning("%s is reset: its clients read again (reset %d).", key.binding.__name__, self.resets)
+
+
+def hubs() -> "list[Hub]":
+    """Return those of this process: one, unless it has several event loops."""
+    return list(_hubs.values())

@@ -56,9 +56,17 @@ class Tail(Generic[T]):
         self._epoch = ""
         self._nudge: Nudge | None = None
         self.stopped = False
+        self._busy_since: float | None = None  # since when something may wait to be handed on
+
+    @property
+    def behind_s(self) -> float:
+        """Seconds since all was handed on that was there, 0 while it waits for news."""
+        since = self._busy_since
+        return 0.0 if since is None else time.monotonic() - since
 
     def start(self) -> None:
         _running.add(self)
+        self._busy_since = time.monotonic()
         self._nudge = Nudge()
         threading.Thread(target=self._run, args=[self._nudge], name="channels_databinding tail", daemon=True).start()
 
@@ -98,7 +106,7 @@ class Tail(Generic[T]):
                         looked = self._look_after(looked)
                         self.step()
                         failures = 0
-                        watch.wait(LOOK_AT_TRIGGERS_S)
+                        self._rest(watch)
             except Exception:
                 if failures == 0:
                     logger.exception("The journal could not be read. Trying again; nothing is lost.")
@@ -107,6 +115,13 @@ class Tail(Generic[T]):
                 failures += 1
         connection.close()
         nudge.close()
+
+    def _rest(self, watch: Any) -> None:
+        self._busy_since = None
+        try:
+            watch.wait(LOOK_AT_TRIGGERS_S)
+        finally:
+            self._busy_since = time.monotonic()
 
     def _look_after(self, looked: float) -> float:
         """Now and then: put back triggers that are missing, note how far the journal is, forget what is old."""

@@ -34,6 +34,7 @@ ORDER = [
     "subscriptions",
     "writes",
     "hub",
+    "readiness",
     "membership",
     "connection",
     "demultiplexer",
@@ -42,7 +43,7 @@ ORDER = [
     "__init__",
 ]
 LINES = 330  # of a module, of any kind
-CODE = 2_950  # lines of the package that hold code
+CODE = 3_100  # lines of the package that hold code
 
 
 def name(path):

@@ -46,6 +46,16 @@ def install(*, only_missing: bool = False) -> list[str]:
     return reset
 
 
+def missing() -> list[str]:
+    """Return what bindings need and this database does not have: tables, and triggers."""
+    with connection.cursor() as cursor:
+        if not database().has_tables(cursor):
+            return [Entry._meta.db_table]
+        lacking, _, wanted = _differences(cursor, only_missing=True)
+    tables = {model._meta.db_table for binding in BINDINGS for model in binding.watched()}
+    return sorted(tables - {table for table, _ in wanted.values()}) + lacking
+
+
 def uninstall(tables: Iterable[str]) -> None:
     """Take the triggers off these tables: SQLite does not drop a column that a trigger names."""
     tables = set(tables)
