@@ -23,6 +23,7 @@ from .outbox import Outbox, Send
 from .protocol import BadFrame, Refused, Request, decode, frame, quote
 from .rows import Binding
 from .sessions import identity
+from .subject import subject
 from .writes import OutcomeUnknown, Write
 
 logger = logging.getLogger(__name__)
@@ -127,6 +128,10 @@ class Connection:
         if self._outbox.closed and request.action not in WRITES:
             return
         self._speaks_new |= request.is_new
+        with subject(ref=request.ref, stream=request.stream, user=self.identity.user):
+            await self._try(request)
+
+    async def _try(self, request: Request) -> None:
         try:
             await self._dispatch(request)
         except Refused as refused:

@@ -10,6 +10,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
@@ -25,6 +26,7 @@ from .models import Ref
 from .protocol import Refused, Request, encode
 from .serializers import value_of
 from .sessions import Identity
+from .subject import subject
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +48,9 @@ class Write:
     request: Request
     identity: Identity
     may_read: Callable[[Model], bool]
+
+    def subject(self) -> AbstractContextManager[None]:
+        return subject(ref=self.request.ref, stream=self.request.stream, user=self.identity.user)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +114,8 @@ def apply(writes: Sequence[Write], attempts: int = ATTEMPTS) -> list[Answer | Ou
             position = start
             for write in writes:
                 begun.append(write)
-                payloads.append(_do(write, start))
+                with write.subject():
+                    payloads.append(_do(write, start))
                 if time.monotonic() > until:
                     break
             if transaction.get_rollback():
@@ -171,7 +177,8 @@ def _failed(write: Write, error: Exception, position: Position, committing: bool
             return OutcomeUnknown()
         except Ref.DoesNotExist:
             pass
-    return Answer(_fault(write, error), position)
+    with write.subject():
+        return Answer(_fault(write, error), position)
 
 
 def _fault(write: Write, error: Exception) -> Mapping[str, Any]:

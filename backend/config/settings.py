@@ -1,5 +1,6 @@
 """Settings: development out of the box, production by the environment. `.env.example` lists every name read here."""
 
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -114,6 +115,14 @@ if REDIS_URL:
         # Without socket_timeout=None redis-py gives up on a quiet channel, and the websocket with it, every 5 seconds.
         "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": None}]},
     }
+
+# ---- what it tells
+
+LOGGING = json.loads((BACKEND / "config/log.json").read_text())  # uvicorn reads it, too
+if DEBUG:
+    LOGGING["handlers"]["console"]["formatter"] = "line"
+
+METRICS = env.str("METRICS", default="")
 
 # ---- people
 
