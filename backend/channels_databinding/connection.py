@@ -39,7 +39,7 @@ class Connection:
     def __init__(self, hooks: Any, bindings: Mapping[str, Binding], hub: Hub, send: Send) -> None:
         self._hooks, self._bindings, self._hub = hooks, bindings, hub
         self.identity = identity(hooks.scope)
-        self._outbox = Outbox(send)
+        self._outbox = Outbox(send, hub.counts)
         self._membership = Membership(hooks, hub, self._outbox)
         self._inbox = Inbox(self._do, hub.lookout.buckets(self.identity))
         self._guests: dict[str, Guest] = {}

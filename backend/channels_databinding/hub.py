@@ -19,6 +19,7 @@ from weakref import WeakKeyDictionary
 from django.db import InterfaceError, OperationalError, connection, connections
 
 from . import cursor
+from .counts import Counts
 from .journal import Moment, Position, read_position
 from .outbox import Outbox
 from .protocol import COME_BACK
@@ -77,7 +78,7 @@ class Hub:
         self.epoch = ""
         self.begun: Position | None = None  # some members may have been handed what is to be told up to here,
         self.passed: Position | None = None  # and all members up to here
-        self.resets = 0
+        self.counts = Counts()
         self.lookout = Lookout(self.run)
         self.writer = Writer(self.run)
         self._keys: tuple[Key, ...] = ()  # of `subscriptions`, for the tail's thread: replaced, never changed
@@ -206,6 +207,7 @@ class Hub:
         if self._listeners.keys is not keys:
             self._listeners = Listeners(keys)
         batch = now.since(start, self._listeners.models)
+        self.counts.changes += sum(map(len, batch.changes.values()))
         return Delivery(now.position, now.epoch, tuple(self._listeners.texts(batch, now.epoch)))
 
     def _take(self, loop: asyncio.AbstractEventLoop, tail: Tail[Delivery], delivery: Delivery) -> None:
@@ -301,10 +303,10 @@ class Hub:
     def _note_reset(self, key: Key) -> None:
         """Count a reset, and keep those who read again from doing so all the time."""
         now = asyncio.get_running_loop().time()
-        self.resets += 1
+        self.counts.resets += 1
         self._next_snapshot = {key: at for key, at in self._next_snapshot.items() if at + RESETS_APART_S > now}
         self._next_snapshot[key] = max(now, self._next_snapshot.get(key, 0.0) + RESETS_APART_S)
-        logger.warning("%s is reset: its clients read again (reset %d).", key.binding.__name__, self.resets)
+        logger.warning("%s is reset: its clients read again (reset %d).", key.binding.__name__, self.counts.resets)
 
 
 def hubs() -> "list[Hub]":

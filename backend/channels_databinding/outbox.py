@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Generator
 from typing import Any, Final
 
+from .counts import Counts
 from .protocol import CANNOT_SEND, TOO_SLOW, frame
 
 logger = logging.getLogger(__name__)
@@ -29,8 +30,8 @@ PATIENCE_S: Final = 30.0  # for the answer to a ping; past it: close 4408
 
 
 class Outbox:
-    def __init__(self, send: Send) -> None:
-        self._send = send
+    def __init__(self, send: Send, counts: Counts | None = None) -> None:
+        self._send, self._counts = send, counts or Counts()
         self._queue: deque[dict[str, Any]] = deque()
         self._sending: asyncio.Task[None] | None = None
         self._sent = self._answered = self._asked = self._frames = 0
@@ -61,6 +62,7 @@ class Outbox:
             self.close(TOO_SLOW)
             return
         self._sent += len(text)
+        self._counts.frames += 1
         self._frames += 1
         self._push({"type": "websocket.send", "text": text})
         if self.subscribed and (self._frames >= PING_FRAMES or self._sent - self._asked >= PING_CHARACTERS):
@@ -69,6 +71,7 @@ class Outbox:
     def close(self, code: int) -> None:
         """Close the socket. What waits is dropped: it is in the journal."""
         if not self.closed:
+            self._counts.closes[code] += 1
             self.drop()
             self._push({"type": "websocket.close", "code": code})
 

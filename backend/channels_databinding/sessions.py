@@ -82,6 +82,9 @@ class Lookout:
         self._buckets: WeakValueDictionary[str, Bucket] = WeakValueDictionary()
         self._looking: asyncio.Task[None] | None = None
 
+    def __len__(self) -> int:
+        return len(self._sockets)
+
     def buckets(self, one: Identity) -> list[Bucket]:
         """Return what a new socket takes its frames from: its own, and its user's."""
         own = Bucket(limit("frames_per_s"))

@@ -11,12 +11,16 @@ from django.urls import path
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 pages = get_asgi_application()  # first: it loads the apps, and what follows imports models
 
+from config.metrics import serve  # noqa: E402
+
 # demos
 from live_edit.consumers import Demultiplexer as LiveEditDemultiplexer  # noqa: E402
 from liveblog.consumers import Demultiplexer as LiveblogDemultiplexer  # noqa: E402
 from liveblog.consumers import FrontPageDemultiplexer  # noqa: E402
 
 # end of demos
+
+serve()
 
 sockets = [
     # demos
