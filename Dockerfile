@@ -23,13 +23,14 @@ RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir --require-hashe
 FROM python:3.13-slim
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 
-# Its database is in /data, and that is all it may write to.
+# An SQLite database is in /data, and that is all it may write to. With PostgreSQL nothing is.
 RUN useradd --system --no-create-home project && install --directory --owner=project /data
 VOLUME /data
 ENV DATABASE_URL=sqlite:////data/db.sqlite3
 
 WORKDIR /project
 COPY --from=python /venv /venv
+COPY bin/serve bin/serve
 COPY backend backend
 COPY frontend frontend
 COPY --from=browser /project/frontend/dist frontend/dist
@@ -41,4 +42,4 @@ USER project
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
   CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8000/healthz')"]
-CMD ["daphne", "--bind", "0.0.0.0", "--port", "8000", "config.asgi:application"]
+CMD ["../bin/serve", "--host", "0.0.0.0", "--port", "8000"]

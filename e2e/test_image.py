@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -21,8 +22,9 @@ from screen import LIVE, Screen
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DOCKERFILE = (REPOSITORY / "Dockerfile").read_text()
-SERVICES = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text())["services"]
-START_S = 30
+COMPOSE = (REPOSITORY / "docker-compose.yml").read_text()
+SERVICES = yaml.safe_load(COMPOSE)["services"]
+START_S, STOP_S = 30, 10
 
 
 def said(word):
@@ -34,8 +36,8 @@ def said(word):
 class Image:
     """A folder that stands for the image's file system. What Python needs stays where it is on this machine."""
 
-    def __init__(self, root):
-        self._root = root
+    def __init__(self, root, **urls):
+        self._root, self._urls = root, urls
         self._port = free_port()
         self._process = None
         self.url = f"http://localhost:{self._port}"
@@ -44,7 +46,7 @@ class Image:
             if stage == ["--from=browser"]:
                 shutil.copytree(REPOSITORY / Path(source).relative_to("/project"), root / target)
             elif not stage:
-                shutil.copytree(REPOSITORY / source, root / target, ignore=not_copied)
+                copy(REPOSITORY / source, root / target, ignore=not_copied)
         (root / "data").mkdir()
 
     def run(self, command, **settings):
@@ -56,16 +58,26 @@ class Image:
 
     def start(self, **settings):
         (command,) = said("CMD")
-        self._process = subprocess.Popen(self._here(command), **self._surroundings(settings))
+        with (self._root / "log").open("wb") as log:
+            self._process = subprocess.Popen(self._here(command), stderr=log, **self._surroundings(settings))
         deadline = time.monotonic() + START_S
         while not self.is_healthy():
-            assert self._process.poll() is None, "the server has ended"
-            assert time.monotonic() < deadline, f"the server was not healthy after {START_S} s"
+            assert self._process.poll() is None, f"the server has ended:\n{self.log()}"
+            assert time.monotonic() < deadline, f"the server was not healthy after {START_S} s:\n{self.log()}"
 
     def stop(self):
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(10)
+        """End it as Docker does."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.terminate()
+            process.wait(STOP_S)
+
+    def log(self):
+        return (self._root / "log").read_text()
+
+    def processes(self):
+        """Return the pids of those that have served."""
+        return [int(pid) for pid in re.findall(r"Started server process \[(\d+)\]", self.log())]
 
     def _here(self, command):
         return [word.replace("8000", str(self._port)) for word in json.loads(command[command.index("[") :])]
@@ -74,14 +86,34 @@ class Image:
         """Only what docker-compose.yml tells the server, with what it has from its own environment as `settings`."""
         told = {name: str(value) for name, value in SERVICES["web"]["environment"].items()}
         told = {name: re.sub(r"\$\{\w+(:-|:\?)(.*)\}", r"\2", value) for name, value in told.items()}
-        told |= {"DATABASE_URL": told["DATABASE_URL"].replace("/data/", f"{self._root}/data/")}
+        told |= self._urls
         path = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
         return {"cwd": self._root / "backend", "env": told | settings | path}
 
 
+def copy(source, target, **options):
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, **options)
+    else:
+        shutil.copy(source, target)
+
+
 @pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    image = Image(tmp_path_factory.mktemp("image"))
+def urls():
+    """The database and the channel layer that docker-compose.yml starts beside it."""
+    servers = pytest.importorskip("servers")
+    with servers.PostgreSQL() as postgresql, servers.Redis() as redis:
+        yield {"DATABASE_URL": postgresql.url, "REDIS_URL": redis.url}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory, urls):
+    return build(tmp_path_factory.mktemp("image"), **urls)
+
+
+def build(root, **urls):
+    image = Image(root, **urls)
     for command in (["sh", "-c", next(line for line in said("RUN") if "collectstatic" in line)], migrate()):
         done = image.run(command)
         assert done.returncode == 0, done.stderr
@@ -164,13 +196,97 @@ def test_a_page_of_it_is_live(image, browser, complaints):
 
 
 # end of demos
-def test_a_server_starts_only_where_the_tables_are_ready_and_postgresql_is_not_promised():
-    waits_for = SERVICES["web"]["depends_on"]
+def until(true, what):
+    deadline = time.monotonic() + START_S
+    while not true():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)  # another process tells of nothing but by an answer
 
-    assert waits_for["migrate"] == {"condition": "service_completed_successfully"}
-    assert SERVICES["postgres"]["profiles"] == ["postgres"]
-    assert not any("postgres" in str(SERVICES[name]) for name in ("migrate", "web"))
+
+def test_it_is_ready_once_it_is_migrated(image):
+    image.start()
+
+    status, _, told = ask(f"{image.url}/readyz")
+
+    assert (status, json.loads(told)["ready"]) == (200, True)
+
+
+def metrics(port):
+    try:
+        return ask(f"http://127.0.0.1:{port}/metrics")[2]
+    except OSError:
+        return ""
+
+
+def test_several_processes_serve_and_one_that_dies_is_replaced(image):
+    port = free_port()
+    image.start(WEB_CONCURRENCY="2", METRICS=f"127.0.0.1:{port}-{port + 1}")
+    until(lambda: metrics(port) and metrics(port + 1), "two processes say how they are")
+
+    os.kill(image.processes()[0], signal.SIGKILL)
+
+    until(lambda: len(image.processes()) == 3, "there is a third")
+    until(lambda: metrics(port) and metrics(port + 1), "it has taken the dead one's place")
+    assert image.is_healthy()
+
+
+# demos
+def test_it_ends_though_browsers_are_connected(image, browser):
+    image.start(HTTPS="0", WEB_CONCURRENCY="2")
+    context = browser.new_context()
+    screen = Screen(context.new_page(), f"{image.url}/live-edit/")
+    expect(screen.connection).to_have_text(LIVE)
+
+    image.stop()
+
+    expect(screen.connection).not_to_have_text(LIVE)
+    context.close()
+
+
+# end of demos
+def test_each_line_of_its_log_is_json(image):
+    image.start(WEB_CONCURRENCY="2")
+    ask(f"{image.url}/", Host="evil.example")
+    image.stop()
+
+    lines = [json.loads(line) for line in image.log().splitlines()]
+    assert {"uvicorn.error", "django.security.DisallowedHost"} <= {line["logger"] for line in lines}
+
+
+def test_one_line_less_and_one_more_put_it_on_a_file(tmp_path):
+    text = re.sub(r"^ +DATABASE_URL: postgresql.*\n", "", COMPOSE, flags=re.MULTILINE)
+    environment = yaml.safe_load(text.replace("#DATABASE_URL", "DATABASE_URL"))["services"]["web"]["environment"]
+    image = build(
+        tmp_path, DATABASE_URL=environment["DATABASE_URL"].replace("/data/", f"{tmp_path}/data/"), REDIS_URL=""
+    )
+
+    image.start(WEB_CONCURRENCY="2")
+    status, _, _ = ask(f"{image.url}/readyz")
+    image.stop()
+
+    assert status == 200
+    assert (tmp_path / "data/db.sqlite3").exists()
+
+
+def test_a_server_starts_only_where_the_database_answers_and_the_tables_are_ready():
+    assert SERVICES["migrate"]["depends_on"] == {"postgres": {"condition": "service_healthy"}}
+    assert SERVICES["web"]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
+
+
+def test_only_the_site_is_reached_from_outside_and_only_by_a_proxy_on_this_machine():
+    published = [port for service in SERVICES.values() for port in service.get("ports", [])]
+
+    assert published == ["127.0.0.1:8000:8000"]
 
 
 def test_it_is_not_root_who_serves():
     assert said("USER") == ["project"]
+
+
+def test_docker_is_given_all_that_is_copied():
+    given = re.findall(r"^!(.+)$", (REPOSITORY / ".dockerignore").read_text(), re.MULTILINE)
+    copied = [
+        path for line in re.findall(r"^COPY +(?!--)(.*)$", DOCKERFILE, re.MULTILINE) for path in line.split()[:-1]
+    ]
+
+    assert [path for path in copied if not any(f"{path}/".startswith(f"{one}/") for one in given)] == []

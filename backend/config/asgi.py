@@ -1,4 +1,4 @@
-"""What the server runs: pages by Django, WebSockets by Channels. `daphne config.asgi:application`"""
+"""What the server runs: pages by Django, WebSockets by Channels. `bin/serve` runs it."""
 
 import os
 
