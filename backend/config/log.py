@@ -12,6 +12,13 @@ ABOUT = ("ref", "stream", "user")
 DETAIL = re.compile(r"DETAIL: .*")
 
 
+class QuietFilter(logging.Filter):
+    """Leaves out what uvicorn says of each socket that comes and goes, with the query of its address."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.levelno > logging.INFO or not record.module.startswith(("websockets_", "wsproto_"))
+
+
 class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line = {
