@@ -72,6 +72,10 @@ class Image:
             process.terminate()
             process.wait(STOP_S)
 
+    def reload(self):
+        """Begin anew with each process, as systemd does for a new version."""
+        self._process.send_signal(signal.SIGHUP)
+
     def log(self):
         return (self._root / "log").read_text()
 
@@ -231,16 +235,45 @@ def test_several_processes_serve_and_one_that_dies_is_replaced(image):
 
 
 # demos
-def test_it_ends_though_browsers_are_connected(image, browser):
+@pytest.fixture
+def screen(image, browser):
+    """A page that is live, served by two processes."""
     image.start(HTTPS="0", WEB_CONCURRENCY="2")
     context = browser.new_context()
     screen = Screen(context.new_page(), f"{image.url}/live-edit/")
     expect(screen.connection).to_have_text(LIVE)
+    yield screen
+    context.close()
 
+
+def test_it_ends_though_browsers_are_connected(image, screen):
     image.stop()
 
     expect(screen.connection).not_to_have_text(LIVE)
-    context.close()
+
+
+def test_a_new_version_takes_over_its_browsers(image, screen):
+    old = image.processes()
+
+    image.reload()
+
+    until(lambda: len(image.processes()) == 2 * len(old), "there are new processes")
+    until(lambda: not any(map(is_there, old)), "the old ones have ended")
+    expect(screen.connection).to_have_text(LIVE)
+
+
+def is_there(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_its_log_does_not_name_each_socket(image, screen):
+    image.stop()
+
+    assert "/ws/" not in image.log()
 
 
 # end of demos
