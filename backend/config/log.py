@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 # Nothing else that a record may carry is written: it could be a row, or a request's cookies.
 ABOUT = ("ref", "stream", "user")
-# PostgreSQL quotes a row's values there.
-DETAIL = re.compile(r"DETAIL: .*")
+# PostgreSQL quotes a row's values there, line breaks too: so up to the next exception of a chain, or the end.
+DETAIL = re.compile(r"DETAIL: .*?(?=\n\n(?:The above exception|During handling)|\Z)", re.DOTALL)
 
 
 class QuietFilter(logging.Filter):
