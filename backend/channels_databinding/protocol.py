@@ -19,16 +19,17 @@ Unread = Literal["bad_frame", "unknown_stream", "unknown_action", "bad_params", 
 Undone = Literal["forbidden", "not_found", "invalid", "conflict", "failed"]
 Code = Literal[Unread, Undone]
 
-# Close codes. Always sent after accepting: a refusal before it reaches a browser as a bare 1006.
+# Close codes. Always sent after accepting: a refusal before it reaches a browser as a bare 1006. None below 3000: those
+# are the protocol's own, and daphne does not send them for an application.
 LOG_IN: Final = 4401
 FORBIDDEN: Final = 4403
 NO_SUCH_PLACE: Final = 4404
 TOO_SLOW: Final = 4408
 LOGGED_OUT: Final = 4409
 FLOODING: Final = 4413
-OUTCOME_UNKNOWN: Final = 1011
-CANNOT_SEND: Final = 1011
-COME_BACK: Final = 1012  # RFC 6455's "service restart", for who has no word for a reset
+OUTCOME_UNKNOWN: Final = 4500
+CANNOT_SEND: Final = 4500
+COME_BACK: Final = 4503  # for who has no word for a reset
 
 MAX_REF: Final = 64  # characters
 MAX_DEPTH: Final = 100  # of objects and lists within a frame; orjson writes 254 and reads 1,024

@@ -366,7 +366,7 @@ async def test_more_changes_than_can_be_told_send_the_client_to_come_back(visit,
     closed = await client.visitor.communicator.receive_output(10)
 
     assert closed["type"] == "websocket.close"
-    assert closed["code"] == 1012  # it reconnects by itself
+    assert closed["code"] == 4503  # it reconnects by itself
 
 
 # ---- the rest of the 1.x surface

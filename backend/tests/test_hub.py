@@ -80,7 +80,7 @@ async def test_a_client_of_1_x_is_told_no_reset_and_sent_to_come_back(visit):
 
     await Entry.objects.acreate(table="example_integervalue", op="reset")
 
-    assert await browser.communicator.receive_output(10) == {"type": "websocket.close", "code": 1012}
+    assert await browser.communicator.receive_output(10) == {"type": "websocket.close", "code": 4503}
 
 
 async def test_a_cursor_from_before_a_reset_leads_to_a_snapshot(visit):

@@ -107,7 +107,7 @@ def process(tmp_path):
     def process(metrics):
         serving = subprocess.Popen(
             [sys.executable, "-c", SERVE],
-            env=environment(tmp_path / "db.sqlite3", "config.settings", METRICS=metrics),
+            env=environment(f"sqlite:///{tmp_path / 'db.sqlite3'}", "config.settings", METRICS=metrics),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

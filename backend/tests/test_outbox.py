@@ -210,8 +210,8 @@ async def test_a_socket_that_is_closed_before_it_is_accepted_is_told_why(wire):
     outbox = Outbox(wire)
 
     outbox.hand("a")
-    outbox.close(1012)
+    outbox.close(4503)
     await outbox.accept()
 
     assert [event["type"] for event in wire.events] == ["websocket.accept", "websocket.close"]
-    assert wire.code == 1012
+    assert wire.code == 4503

@@ -191,7 +191,7 @@ async def test_a_subscription_ends_for_who_may_see_it_no_more(visit, settings, m
     assert answer["payload"]["code"] == "forbidden"
 
 
-@pytest.mark.parametrize(("demultiplexer", "code"), [(OpenClub, 1012), (ClosedClub, 4403)])
+@pytest.mark.parametrize(("demultiplexer", "code"), [(OpenClub, 4503), (ClosedClub, 4403)])
 async def test_a_socket_ends_whose_groups_are_others_by_now(visit, settings, member, demultiplexer, code):
     settings.CHANNELS_DATABINDING = {"look_s": 0}
     browser = await visit(demultiplexer, member)

@@ -114,7 +114,7 @@ describe('when it is lost', () => {
   test('it stays away as long as the server asks, and a little longer', () => {
     online(20_000)
 
-    browser.wire.drop(1012, '{"retry_after_ms": 7000}')
+    browser.wire.drop(4503, '{"retry_after_ms": 7000}')
 
     expect(connection.status.value.retryAt).toBe(browser.now + 7_500)
     browser.tell('online')
@@ -125,7 +125,7 @@ describe('when it is lost', () => {
     expect(state()).toBe('connecting')
   })
 
-  test.each([1011, 4408, 4413])('it comes back after %i', code => {
+  test.each([4500, 4503, 4408, 4413])('it comes back after %i', code => {
     online()
     browser.wire.drop(code)
     browser.pass(20_000)
