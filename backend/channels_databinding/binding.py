@@ -141,6 +141,10 @@ class WebsocketBinding:
         """
         raise PermissionDenied
 
+    def presence_name(self, user: Any) -> str:
+        """Return what a user is called to those who are present in the same subscription; "" for who has no name."""
+        return str(user.get_username()) if user is not None else ""
+
     def serialize(self, instance: Any, action: str) -> dict[str, Any]:
         """Return a change's payload; `{}` suppresses it."""
         return {

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from typing import Any
 
+from channels import DEFAULT_CHANNEL_LAYER
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import FieldDoesNotExist
@@ -17,6 +18,8 @@ from .limits import DEFAULTS
 from .serializers import EVERY, is_parent_link
 
 Binding = type[WebsocketBinding]
+
+IN_MEMORY = "channels.layers.InMemoryChannelLayer"
 
 
 def _message(number: str, what: str, hint: str, about: Binding | None = None) -> CheckMessage:
@@ -79,6 +82,20 @@ def check_wal(databases: Sequence[str] | None = None, **kwargs: Any) -> list[Che
     what = f"The SQLite file is in journal mode {mode!r}; bindings need WAL, so that reading stops no writer."
     hint = "Add \"init_command\": \"PRAGMA journal_mode=WAL\" to DATABASES['default']['OPTIONS']."
     return [] if mode == "wal" else [_message("E012", what, hint)]
+
+
+@register(Tags.async_support, deploy=True)
+def check_channel_layer(**kwargs: Any) -> list[CheckMessage]:
+    """Look whether the processes of a deployment can tell each other who is here."""
+    layers = getattr(settings, "CHANNEL_LAYERS", {})
+    if not BINDINGS or layers.get(DEFAULT_CHANNEL_LAYER, {}).get("BACKEND", IN_MEMORY) != IN_MEMORY:
+        return []
+    what = "There is no channel layer between processes: with several of them, each shows its own people's presence."
+    hint = (
+        "Give CHANNEL_LAYERS['default'] the BACKEND 'channels_redis.core.RedisChannelLayer'. If there is only one "
+        "process, put this into SILENCED_SYSTEM_CHECKS."
+    )
+    return [_message("W003", what, hint)]
 
 
 def _faults(binding: Binding) -> Iterator[tuple[str, str, str]]:

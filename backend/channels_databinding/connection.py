@@ -169,8 +169,20 @@ class Connection:
             await self._barrier()
             self._membership.leave(stream, params)
             self._answer(request, ACK, params=params)
+        elif action == "presence":
+            key = await self._be_present(request, binding)
+            self._answer(request, {**ACK, "key": key} if key else ACK, params=params)
         else:
             raise Refused("unknown_action", f"A stream has no action {quote(action)}.")
+
+    async def _be_present(self, request: Request, binding: Binding) -> str | None:
+        """Return the key under which this socket is told to the others, None if it has left."""
+        called = await self._hub.run(call, binding().presence_name, self._hooks.user)
+        member, state = self._membership.live(request.stream, request.params), request.payload.get("state", {})
+        if state is None:
+            self._hub.presence.leave(member)
+            return None
+        return self._hub.presence.put(member, self.identity, called, state)
 
     async def _write(self, request: Request, binding: Binding) -> None:
         bound = binding()

@@ -1,4 +1,4 @@
-"""… → subscriptions → writes → **hub** → connection → demultiplexer
+"""… → writes → presence → **hub** → connection → demultiplexer
 
 One in each server process, in its event loop: batches in, frames to members. It knows who listens to what and how
 far everybody is. It never waits for a database or for one socket.
@@ -22,6 +22,7 @@ from . import cursor
 from .counts import Counts
 from .journal import Moment, Position, read_position
 from .outbox import Outbox
+from .presence import Presence
 from .protocol import COME_BACK
 from .sessions import Lookout
 from .subscriptions import CatchUp, Key, Listeners, Member, Subscription, Texts, catch_up, reset
@@ -81,6 +82,7 @@ class Hub:
         self.counts = Counts()
         self.lookout = Lookout(self.run)
         self.writer = Writer(self.run)
+        self.presence = Presence()
         self._keys: tuple[Key, ...] = ()  # of `subscriptions`, for the tail's thread: replaced, never changed
         self._listeners = Listeners()  # as of the last batch; the tail's thread alone looks at it
         self._tail: Tail[Delivery] | None = None
@@ -109,6 +111,7 @@ class Hub:
         return member
 
     def leave(self, member: Member) -> None:
+        self.presence.leave(member)
         subscription = self.subscriptions.get(member.key)
         if subscription is None or member not in subscription.members:
             return

@@ -24,6 +24,10 @@ DEFAULTS: Final[Mapping[str, float]] = {
     # are proxies.
     "sockets_per_user": 100,
     "sockets_per_address": 1_000,
+    # Of one socket's state in a room, as JSON; past it: `too_large`.
+    "presence_characters": 1_000,
+    "presence_entries": 100,  # of a room, told one by one: those that changed last. The others are a number
+    "presence_ttl_s": 30,  # until those of a server process that fell silent are gone; it speaks three times as often
     "look_s": 5,  # between two looks at who is on a socket and what they may see: so long may a lost right still show
     "retention_s": 86_400,  # how long a browser may be away and still catch up; past it: a snapshot
     # PostgreSQL only. NOTIFY has writers wait for each other, so there are so many a second; 0 for none at all, as

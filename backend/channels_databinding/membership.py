@@ -106,6 +106,13 @@ class Membership:
         self._members[stream, key.params] = member = await self._hub.join(key, self._outbox, told=told)
         return member
 
+    def live(self, stream: str, params: str) -> Member:
+        """Return this socket's place in a subscription that it hears all of. Raises Refused."""
+        member = self._members.get((stream, params))
+        if member is None or not member.told or not self._hub.is_live(member):
+            raise Refused("forbidden", "Subscribe first: who is here is for those who see the rows.")
+        return member
+
     def leave(self, stream: str, params: str) -> None:
         if (member := self._members.pop((stream, params), None)) is not None:
             self._hub.leave(member)

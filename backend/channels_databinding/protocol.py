@@ -66,7 +66,7 @@ class Request:
     @property
     def is_new(self) -> bool:
         """Whether it holds a word that Channels 1.x did not have. Who never says one is never told one."""
-        return self.ref is not None or self.action in ("subscribe", "unsubscribe", "ping")
+        return self.ref is not None or self.action in ("subscribe", "unsubscribe", "presence", "ping")
 
 
 class BadFrame(Refused):

@@ -35,6 +35,8 @@ ORDER = [
     "inbox",
     "subscriptions",
     "writes",
+    "room",
+    "presence",
     "hub",
     "readiness",
     "metrics",
@@ -46,7 +48,7 @@ ORDER = [
     "__init__",
 ]
 LINES = 330  # of a module, of any kind
-CODE = 3_100  # lines of the package that hold code
+CODE = 3_380  # lines of the package that hold code
 
 
 def name(path):

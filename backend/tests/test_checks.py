@@ -2,6 +2,7 @@
 
 import pytest
 from django.core.checks import run_checks
+from django.core.checks.registry import registry
 from django.core.exceptions import ImproperlyConfigured
 from django.db import ConnectionHandler, models
 from django.test.utils import isolate_apps
@@ -324,3 +325,22 @@ def test_settings_that_are_meant_are_taken(settings):
     settings.CHANNELS_DATABINDING = {"look_s": 0.5, "snapshot_rows": 50_000}
 
     assert checks.check_settings() == []
+
+
+@pytest.mark.parametrize(
+    ("layers", "numbers"),
+    [
+        ({}, ["channels_databinding.W003"]),
+        ({"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}, ["channels_databinding.W003"]),
+        ({"default": {"BACKEND": "channels_redis.core.RedisChannelLayer"}}, []),
+    ],
+)
+def test_a_deployment_without_a_layer_between_its_processes(settings, layers, numbers):
+    settings.CHANNEL_LAYERS = layers
+
+    assert [message.id for message in checks.check_channel_layer()] == numbers
+
+
+def test_who_develops_is_not_told_of_several_processes():
+    assert checks.check_channel_layer in registry.get_checks(include_deployment_checks=True)
+    assert checks.check_channel_layer not in registry.get_checks()

@@ -22,6 +22,7 @@ PRODUCTION = {
     "SECRET_KEY": "".join(map(chr, range(48, 110))),
     "ALLOWED_HOSTS": "example.org",
     "BEHIND_PROXY": "1",
+    "REDIS_URL": "redis://redis:6379/0",
 }
 
 
@@ -63,9 +64,10 @@ def test_production_passes_every_check_of_django():
         ({"ALLOWED_HOSTS": ""}, "security.W020"),
         ({"HTTPS": "0"}, "security.W012"),
         ({"SECRET_KEY": "x"}, "security.W009"),
+        ({"REDIS_URL": ""}, "channels_databinding.W003"),
     ],
 )
-def test_what_makes_production_unsafe_is_told(missing, warning):
+def test_what_production_lacks_is_told(missing, warning):
     checked = python("manage.py", "check", "--deploy", "--fail-level", "WARNING", **PRODUCTION | missing)
 
     assert checked.returncode == 1
