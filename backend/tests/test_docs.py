@@ -69,22 +69,24 @@ def matches(told, heard):
 async def test_a_conversation_goes_as_the_page_tells(visit, who, conversation):
     alice = await set_the_scene()
     browser = await visit(Bindings, alice if who == "alice" else AnonymousUser())
-    cursors = {}
+    known = {}  # what the page calls "the cursor of s1" or "the key of q1"
 
     for line in conversation.splitlines():
         sign, said = line.split(" ", 1)
+        for name, value in known.items():
+            said = said.replace(name, value)
         if sign == "#":
             await sync_to_async(exec)(said, {"Post": Post, "IntegerValue": IntegerValue})
         elif sign == "→":
-            for ref, cursor in cursors.items():
-                said = said.replace(f"the cursor of {ref}", cursor)
             await browser.communicator.send_to(text_data=said)
         else:
             heard = await browser.hear()
             assert matches(orjson.loads(said), heard), (
                 f"the page has\n{said}\nand the server said\n{orjson.dumps(heard).decode()}"
             )
-            cursors |= {heard["ref"]: heard["cursor"]} if {"ref", "cursor"} <= heard.keys() else {}
+            for what, where in (("cursor", heard), ("key", heard["payload"])):
+                if what in where and "ref" in heard:
+                    known[f"the {what} of {heard['ref']}"] = where[what]
 
     if who != "1.x":
         assert await browser.hears_nothing()

@@ -1,4 +1,4 @@
-/** … writes → subscription → **collection** → demultiplexer
+/** … writes → subscription → **collection** → presence → demultiplexer
  *
  *  What a page holds: the rows of a subscription in the order it wants, and the three things it can do to them.
  */

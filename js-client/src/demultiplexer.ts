@@ -1,4 +1,4 @@
-/** … connection → writes → rows → subscription → collection → **demultiplexer**
+/** … connection → writes → rows → subscription → collection → presence → **demultiplexer**
  *
  *  The many streams on one socket: each frame that comes goes to whom it is for, each write goes out in its turn.
  *  Its twin is `channels_databinding/demultiplexer.py`.
@@ -7,6 +7,7 @@
 import { Collection, type Order } from './collection.ts'
 import { Connection, type Status } from './connection.ts'
 import type { Environment } from './environment.ts'
+import { Presence } from './presence.ts'
 import {
   type Data,
   decode,
@@ -43,6 +44,7 @@ export class Demultiplexer {
   readonly #connection: Connection
   readonly #wire: Wire
   readonly #subscriptions = new Map<string, Subscription>()
+  readonly #presences = new Map<string, Presence<object>>()
 
   constructor(url: string, environment: Environment) {
     this.#connection = new Connection(url, text => this.#receive(text), environment)
@@ -66,15 +68,30 @@ export class Demultiplexer {
   /** The rows of `stream`. Nothing is sent before somebody subscribes or writes.
    *  Collections of the same stream and params share one subscription on the wire, whatever their order. */
   collection<T extends object = Data>(stream: string, options: CollectionOptions<T> = {}): Collection<T> {
-    const { params = {}, order = '$pk', initial } = options
-    const name = subscriptionName(stream, params)
-    let subscription = this.#subscriptions.get(name)
-    if (!subscription) {
-      subscription = new Subscription(name, stream, { ...params }, this.#wire)
-      this.#subscriptions.set(name, subscription)
-    }
+    const { params, order = '$pk', initial } = options
+    const subscription = this.#subscription(stream, params)
     if (initial) subscription.carry(initial)
     return new Collection(subscription, order)
+  }
+
+  /** Who is here, of those who see the rows of `stream` with these params, and what they do. */
+  presence<S extends object = Data>(
+    stream: string,
+    { params }: { readonly params?: Params } = {},
+  ): Presence<S> {
+    const subscription = this.#subscription(stream, params)
+    const presence = this.#presences.get(subscription.name) ?? new Presence<object>(subscription)
+    this.#presences.set(subscription.name, presence)
+    return presence as Presence<S>
+  }
+
+  #subscription(stream: string, params: Params = {}): Subscription {
+    const name = subscriptionName(stream, params)
+    const known = this.#subscriptions.get(name)
+    if (known) return known
+    const subscription = new Subscription(name, stream, { ...params }, this.#wire)
+    this.#subscriptions.set(name, subscription)
+    return subscription
   }
 
   /** The connection is closed for good: writes without an answer are rejected, rows stay as they are. */
@@ -122,19 +139,22 @@ export class Demultiplexer {
       case 'snapshot':
       case 'reset':
         return this.#subscriptions.get(frame.subscription)?.hear(frame)
+      case 'presence':
+        return this.#presences.get(frame.subscription)?.hear(frame)
       case 'ping':
         return this.#wire.send({ stream: '', ref: frame.ref, payload: { action: 'ack' } })
       case 'error':
         this.#answer(frame.ref, frame.error)
-        for (const subscription of all) subscription.hearError(frame.ref, frame.error)
+        for (const one of [...all, ...this.#presences.values()]) one.hearError(frame.ref, frame.error)
         return
       case 'ack': {
-        const { stream, ref, pk, cursor } = frame
+        const { stream, ref, pk, key, cursor } = frame
         if (stream === '') {
           for (const subscription of all) if (cursor !== undefined) subscription.hearCursor(cursor)
         } else {
           this.#answer(ref, pk)
           for (const subscription of all) subscription.hearAck(ref, cursor)
+          for (const presence of this.#presences.values()) presence.hearAck(ref, key)
         }
       }
     }

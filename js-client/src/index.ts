@@ -15,13 +15,14 @@ export type { Collection, Order, Row, Target } from './collection.ts'
 export type { State, Status } from './connection.ts'
 export type { CollectionOptions } from './demultiplexer.ts'
 export type { Environment } from './environment.ts'
+export type { Person, Presence } from './presence.ts'
 export { type Data, type ErrorCode, type Params, type Pk, type Snapshot, WriteError } from './protocol.ts'
 export type { Readable } from './store.ts'
 export type { RowExtras } from './rows.ts'
 export type { Liveness } from './liveness.ts'
 
 /** One connection to the server; everything else comes from it. */
-export type Socket = Pick<Demultiplexer, 'status' | 'collection' | 'close'>
+export type Socket = Pick<Demultiplexer, 'status' | 'collection' | 'presence' | 'close'>
 
 /** Return a socket to `url`: a path on this page's server, or a full URL; `https:` becomes `wss:`.
  *

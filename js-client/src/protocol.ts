@@ -1,4 +1,4 @@
-/** **protocol** → backoff → store → environment → connection → writes → rows → liveness → subscription → collection → demultiplexer
+/** **protocol** → backoff → store → environment → connection → writes → rows → liveness → subscription → collection → presence → demultiplexer
  *
  *  The frames of the wire, version 1: what they are called, encode, decode. Pure.
  *  Its twin is `channels_databinding/protocol.py`; the page both obey is `docs/protocol.md`.
@@ -72,18 +72,43 @@ export type Change = {
   readonly refs: readonly string[]
 }
 
+/** What is told of one tab that is present. */
+export interface Entry {
+  /** What the server calls who is on it: '' for who has no name. */
+  readonly name: string
+  /** What it has in common with other tabs of the same person, if that can be told. */
+  readonly person?: string | undefined
+  readonly state: Data
+}
+
 /** What the server says, once decoded. A single change arrives as `changes` too. */
 export type Frame =
   | { action: 'changes'; subscription: string; changes: readonly Change[]; cursor: string | undefined }
   | { action: 'snapshot'; subscription: string; first: boolean; rows: Snapshot['rows'] }
   | { action: 'reset'; subscription: string; reason: string }
-  | { action: 'ack'; stream: string; ref: string; pk: Pk | undefined; cursor: string | undefined }
+  | {
+      action: 'presence'
+      subscription: string
+      first: boolean
+      joined: readonly (readonly [key: string, Entry])[]
+      left: readonly string[]
+      more: number
+    }
+  | {
+      action: 'ack'
+      stream: string
+      ref: string
+      pk: Pk | undefined
+      key: string | undefined
+      cursor: string | undefined
+    }
   | { action: 'error'; ref: string; error: WriteError }
   | { action: 'ping'; ref: string }
 
 export type Payload =
   | { action: 'subscribe'; since?: string | undefined }
   | { action: 'unsubscribe' | 'ping' | 'ack' }
+  | { action: 'presence'; state: Data | null }
   | {
       action: Change['action']
       pk?: Pk | undefined
@@ -115,7 +140,7 @@ export function decode(text: unknown): Frame | undefined {
   const params = frame['params'] ?? {}
   if (typeof stream !== 'string' || !isParams(params)) return undefined
   const subscription = subscriptionName(stream, params)
-  const cursor = typeof told === 'string' ? told : undefined
+  const cursor = textOf(told)
   switch (payload['action']) {
     case 'create':
     case 'update':
@@ -133,11 +158,17 @@ export function decode(text: unknown): Frame | undefined {
     }
     case 'reset':
       return { action: 'reset', subscription, reason: String(payload['reason'] ?? '') }
+    case 'presence': {
+      const { first, joined, left, more } = payload
+      if (!isObject(joined)) return undefined
+      const entries = Object.entries(joined).map(([key, entry]) => [key, toEntry(entry)] as const)
+      const news = { joined: entries, left: Array.isArray(left) ? left.map(String) : [] }
+      return { action: 'presence', subscription, first: first === true, ...news, more: Number(more ?? 0) }
+    }
     case 'ack': {
-      const pk = payload['pk']
-      return typeof ref === 'string'
-        ? { action: 'ack', stream, ref, pk: isPk(pk) ? pk : undefined, cursor }
-        : undefined
+      const { pk, key } = payload
+      if (typeof ref !== 'string') return undefined
+      return { action: 'ack', stream, ref, pk: isPk(pk) ? pk : undefined, key: textOf(key), cursor }
     }
     case 'error':
       return typeof ref === 'string' ? { action: 'error', ref, error: toError(payload) } : undefined
@@ -197,6 +228,13 @@ function toChange(value: unknown): Change | undefined {
   if (action !== 'create' && action !== 'update' && action !== 'delete') return undefined
   return { ...row, action, refs: Array.isArray(refs) ? refs.map(String) : [] }
 }
+
+function toEntry(value: unknown): Entry {
+  const { name, person, state } = isObject(value) ? value : {}
+  return { name: textOf(name) ?? '', person: textOf(person), state: isObject(state) ? state : {} }
+}
+
+const textOf = (value: unknown) => (typeof value === 'string' ? value : undefined)
 
 function toError(payload: Record<string, unknown>): WriteError {
   const { message, fields, data } = payload

@@ -1,4 +1,4 @@
-/** … connection → writes → rows → liveness → **subscription** → collection → demultiplexer
+/** … connection → writes → rows → liveness → **subscription** → collection → …
  *
  *  The rows of one stream and params: what the server has told, with the unsettled writes laid on top.
  *  Every collection that asks for the same stream and params shares it.
@@ -46,7 +46,7 @@ export interface Wire {
 export class Subscription {
   readonly name: string
   readonly stream: string
-  readonly #params: Params
+  readonly #params: Params | undefined
   readonly #wire: Wire
   readonly #rows: Rows
   readonly #view: Store<View>
@@ -62,7 +62,7 @@ export class Subscription {
   constructor(name: string, stream: string, params: Params, wire: Wire) {
     this.name = name
     this.stream = stream
-    this.#params = params
+    this.#params = Object.keys(params).length > 0 ? params : undefined
     this.#wire = wire
     this.#rows = new Rows(wire.writes, name)
     this.#view = new Store<View>({ rows: this.#rows.shown, status: this.#status, error: this.#error })
@@ -117,7 +117,7 @@ export class Subscription {
     if (this.#status === 'idle') return
     this.#rest()
     this.#asked = newRef()
-    this.#say(this.#asked, { action: 'subscribe', since: this.#cursor })
+    this.say(this.#asked, { action: 'subscribe', since: this.#cursor })
   }
 
   /** The connection is gone. What was held is incomplete, and will be told again. */
@@ -201,7 +201,7 @@ export class Subscription {
   #doze(): void {
     this.#wire.environment.after(DOZE_MS, () => {
       if (this.#view.watched || this.#status === 'idle') return
-      this.#say(newRef(), { action: 'unsubscribe' })
+      this.say(newRef(), { action: 'unsubscribe' })
       this.#forget('asleep', null)
     })
   }
@@ -222,9 +222,9 @@ export class Subscription {
     this.#held = []
   }
 
-  #say(ref: string, payload: Outgoing['payload']): void {
-    const params = Object.keys(this.#params).length > 0 ? this.#params : undefined
-    this.#wire.send({ stream: this.stream, params, ref, payload })
+  /** It is sent if there is a connection. */
+  say(ref: string, payload: Outgoing['payload']): void {
+    this.#wire.send({ stream: this.stream, params: this.#params, ref, payload })
   }
 
   #move(cause: Cause): void {

@@ -54,6 +54,36 @@ describe.each([
 
   const texts = (selector: string) => [...root.querySelectorAll(selector)].map(element => element.textContent)
 
+  test('$presence draws who is here, says what one does, and leaves with its element', async () => {
+    await show(`
+      <main x-data="{ readers: $presence('posts') }">
+        <template x-for="person in readers.people" :key="person.$key"><p x-text="person.name"></p></template>
+        <button @click="readers.set({ field: 'body' })"></button>
+      </main>`)
+    browser.wire.open()
+    browser.wire.snapshot([])
+    const joined = { k1: { name: 'alice', person: 'a', state: {} } }
+
+    browser.wire.tell({ stream: 'posts', payload: { action: 'presence', first: true, joined } })
+    await Alpine.nextTick()
+    expect(texts('p')).toEqual(['alice'])
+    browser.wire.tell({
+      stream: 'posts',
+      ref: browser.wire.last().ref,
+      payload: { action: 'ack', key: 'k1' },
+    })
+    root.querySelector('button')?.click()
+    expect(browser.wire.last().payload).toEqual({ action: 'presence', state: { field: 'body' } })
+    browser.wire.tell({
+      stream: 'posts',
+      ref: browser.wire.last().ref,
+      payload: { action: 'ack', key: 'k1' },
+    })
+    Alpine.destroyTree(root)
+
+    expect(browser.wire.last().payload).toEqual({ action: 'presence', state: null })
+  })
+
   test('$live in x-data draws the rows, and moves their nodes', async () => {
     await show(`
       <main x-data="{ posts: $live('posts', { order: '-$pk' }) }">

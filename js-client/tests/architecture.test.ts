@@ -12,6 +12,7 @@ const ORDER = [
   'liveness',
   'subscription',
   'collection',
+  'presence',
   'demultiplexer',
   'index',
   'draft',

@@ -18,7 +18,14 @@ export type Said = {
   stream: string
   params?: Record<string, unknown>
   ref: string
-  payload: { action: string; since?: string; pk?: number | string; data?: object; expect?: object }
+  payload: {
+    action: string
+    state?: object | null
+    since?: string
+    pk?: number | string
+    data?: object
+    expect?: object
+  }
 }
 
 export class FakeWire {

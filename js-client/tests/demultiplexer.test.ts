@@ -52,7 +52,7 @@ test('what it does not understand changes nothing', () => {
   const { browser, posts, drawn } = visitLive([post(1, 'a')])
 
   browser.wire.tell('not JSON')
-  browser.wire.tell({ stream: 'posts', params, payload: { action: 'presence', joined: {} } })
+  browser.wire.tell({ stream: 'posts', params, payload: { action: 'applause' } })
   browser.wire.tell({ stream: '', payload: { action: 'error', code: 'bad_frame', message: '…' } })
   browser.wire.tell({ stream: '', ref: 'x', payload: { action: 'ack' } })
 
