@@ -18,10 +18,10 @@ START_S = 30
 STOP_S = 10
 
 
-def environment(database):
+def environment(database, **more):
     """Return the environment of every process of ours: the database of this URL, nothing of what `.env` may say."""
     settings = {"DEBUG": "1", "DATABASE_URL": database, "ALLOWED_HOSTS": ""}
-    return os.environ | settings | {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
+    return os.environ | settings | {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"} | more
 
 
 def manage(database, *arguments):
@@ -42,7 +42,7 @@ def _run(command, **options):
 class Server:
     """A daphne process, as in production: `daphne config.asgi:application`. `log` is what it told, a file."""
 
-    def __init__(self, database, log, *, project=BACKEND):
+    def __init__(self, database, log, *, project=BACKEND, **more):
         self._log = log
         self._read = 0
         self._process = None
@@ -50,7 +50,7 @@ class Server:
         self.url = f"http://127.0.0.1:{self.port}"
         daphne = [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(self.port)]
         self._command = [*daphne, "config.asgi:application"]
-        self._where = {"cwd": project, "env": environment(database)}
+        self._where = {"cwd": project, "env": environment(database, **more)}
 
     def start(self):
         """It answers. One that does already is left alone."""

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from databases import execute
 
@@ -42,6 +43,21 @@ def test_a_page_has_no_violations(visit, name, scheme):
 
 
 # demos
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_page_has_none_when_others_are_there(visit, scheme):
+    found = []
+    for path in ("/liveblog/final/", "/live-edit/"):
+        alice = visit("alice", path, color_scheme=scheme)
+        others = [visit(who, path) for who in ("bob", "nobody", "nobody")]
+        if path == "/live-edit/":
+            others[0].cell("Tune the piano", "Title").focus()
+            expect(alice.cell("Tune the piano", "Title")).to_have_attribute("data-here", "bob")
+        expect(alice.page.get_by_text("4 people are", exact=False).first).to_be_visible()
+        found.extend(violations(alice.page))
+
+    assert found == []
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_live_blog_has_none_in_any_of_its_states(visit, line, scheme):
     alice = visit("alice", at=line.url, color_scheme=scheme)

@@ -7,7 +7,9 @@ import { connect } from 'channels-databinding'
 import live from 'channels-databinding/alpine'
 import connectionStatus from './connection-status.ts'
 import frames, { OverheardSocket } from './frames.ts'
+import { type Doing, show, tellFocus } from './live-edit/cells.ts'
 import { move } from './live-edit/positions.ts'
+import people from './people.ts'
 import sliders from './live-edit/sliders.ts'
 import { carried } from './snapshot.ts'
 import { Table } from './live-edit/table.ts'
@@ -16,11 +18,13 @@ import { reason } from './words.ts'
 
 const socket = connect('/ws/live-edit/', { WebSocket: OverheardSocket })
 const tasks = socket.collection<Task>('tasks', { order: 'position', initial: carried('tasks') })
+const others = socket.presence<Doing>('tasks')
 const values = socket.collection('intval', { initial: carried('intval') })
 
 Alpine.plugin(live(socket))
 Alpine.plugin(connectionStatus)
 Alpine.plugin(frames)
+Alpine.plugin(people('tasks', 'here'))
 Alpine.plugin(sliders)
 
 let table: Table | undefined // not in the data: Alpine would watch all of it
@@ -36,8 +40,9 @@ Alpine.data('tasks', () => ({
 
   init() {
     const grid = this.$refs['table']
-    if (!(grid instanceof HTMLTableElement) || !grid.tBodies[0]) return
-    table = new Table(grid.tBodies[0], tasks, {
+    const body = grid instanceof HTMLTableElement ? grid.tBodies[0] : undefined
+    if (!grid || !body) return
+    table = new Table(body, tasks, {
       writable: grid.ariaReadOnly !== 'true',
       say: text => (this.said = text),
       shift: (row, by) => this.shift(row, by),
@@ -46,6 +51,13 @@ Alpine.data('tasks', () => ({
       drafted: () => this.look(),
     })
     tasks.subscribe(() => this.look())
+    tasks.subscribe(() => show(body, tasks.rows, others.people))
+    others.subscribe(() => show(body, tasks.rows, others.people))
+    tellFocus(
+      body,
+      $key => tasks.rows.find(row => row.$key === $key)?.$pk,
+      doing => others.set(doing),
+    )
     values.subscribe(() => this.look())
     window.addEventListener('beforeunload', event => this.$store.unsent.count > 0 && event.preventDefault())
   },

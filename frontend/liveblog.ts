@@ -7,6 +7,7 @@ import { arrivals } from './liveblog/arrivals.ts'
 import connectionStatus from './connection-status.ts'
 import { editing } from './liveblog/editing.ts'
 import frames, { OverheardSocket } from './frames.ts'
+import people from './people.ts'
 import type { Post, PostRow } from './liveblog/posts.ts'
 import { carried } from './snapshot.ts'
 import { reason } from './words.ts'
@@ -19,6 +20,7 @@ const newPosts = (count: number) => (count === 1 ? '1 new post' : `${count} new 
 const root = document.querySelector<HTMLElement>('[data-liveblog]')
 const liveblog = Number(root?.dataset['liveblog'])
 const socket = connect('/ws/liveblog/', { WebSocket: OverheardSocket })
+socket.collection('liveblogs', { params: { liveblog }, initial: carried('liveblogs') })
 const options: CollectionOptions<Post> = {
   params: { liveblog },
   order: ['-pinned', '-created'],
@@ -28,6 +30,7 @@ const options: CollectionOptions<Post> = {
 Alpine.plugin(live(socket))
 Alpine.plugin(connectionStatus)
 Alpine.plugin(frames)
+Alpine.plugin(people('liveblogs', 'reading', { params: { liveblog } }))
 
 Alpine.data('liveblog', () => ({
   posts: {} as Live<Post>,

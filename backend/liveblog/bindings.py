@@ -16,6 +16,15 @@ def staff(liveblog_pk):
     return f"liveblog-{liveblog_pk}-staff"
 
 
+def page(liveblog_pk):
+    return f"liveblog-{liveblog_pk}-page"
+
+
+def look_up(liveblog_pk):
+    if not Liveblog.objects.filter(pk=liveblog_pk).exists():
+        raise Http404(f"There is no live blog {liveblog_pk}. It may have been deleted.")
+
+
 class StaffWrite(WebsocketBinding):
     def has_permission(self, user, action, pk):
         if not user.is_staff:
@@ -44,13 +53,12 @@ class PostBinding(StaffWrite):
         return posts if is_staff else posts.filter(published=True)
 
     def subscription_groups(self, user, liveblog):
-        if not Liveblog.objects.filter(pk=liveblog).exists():
-            raise Http404(f"There is no live blog {liveblog}. It may have been deleted.")
+        look_up(liveblog)
         return [staff(liveblog) if user.is_staff else readers(liveblog)]
 
 
 class LiveblogBinding(StaffWrite):
-    """The live blogs, for the front page."""
+    """The live blogs: all of them for the front page, and one for its own, where all see who reads."""
 
     model = Liveblog
     stream = "liveblogs"
@@ -58,7 +66,16 @@ class LiveblogBinding(StaffWrite):
 
     @classmethod
     def group_names(cls, liveblog):
-        return ["liveblogs"]
+        return ["liveblogs", page(liveblog.pk)]
+
+    @classmethod
+    def rows_in(cls, group):
+        liveblogs = Liveblog.objects.all()
+        return liveblogs if group == "liveblogs" else liveblogs.filter(pk__in=group.split("-")[1:2])
+
+    def subscription_groups(self, user, liveblog):
+        look_up(liveblog)
+        return [page(liveblog)]
 
 
 class PublishedBinding(WebsocketBinding):

@@ -6,9 +6,9 @@ from .bindings import LiveblogBinding, PostBinding, PublishedBinding
 
 
 class Demultiplexer(WebsocketDemultiplexer):
-    """One live blog: the page asks for its posts by `{"liveblog": 3}`."""
+    """One live blog: the page asks for its posts, and for who is reading, by `{"liveblog": 3}`."""
 
-    consumers = {"posts": PostBinding.consumer}
+    consumers = {"posts": PostBinding.consumer, "liveblogs": LiveblogBinding.consumer}
 
 
 class FrontPageDemultiplexer(WebsocketDemultiplexer):

@@ -28,6 +28,7 @@ def liveblog(request, slug):
             "liveblog": liveblog,
             "liveblogs": Liveblog.objects.all(),
             "posts": Demultiplexer.snapshot(request, "posts", liveblog=liveblog.pk),
+            "liveblog_rows": Demultiplexer.snapshot(request, "liveblogs", liveblog=liveblog.pk),
         },
     )
 
