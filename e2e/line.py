@@ -7,7 +7,7 @@ WebSockets that are open as they are.)
 import asyncio
 import threading
 
-from machine import free_port
+from process import free_port
 
 
 class Line:

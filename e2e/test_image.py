@@ -17,7 +17,7 @@ import pytest
 import yaml
 from playwright.sync_api import expect
 
-from machine import free_port
+from process import free_port
 from screen import LIVE, Screen
 
 REPOSITORY = Path(__file__).resolve().parents[1]
