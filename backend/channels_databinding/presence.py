@@ -88,8 +88,13 @@ class Presence:
             self._tell(room)
         self._due.add(room.name)
         self._has_due.set()
-        if self._speaking is None and (layer := get_channel_layer()) is not None:
+        if self._speaking is not None:
+            return
+        if (layer := get_channel_layer()) is not None:
             self._speaking = asyncio.create_task(self._speak(layer))
+        else:  # nobody to tell
+            self._due.clear()
+            self._asks.clear()
 
     # ---- to browsers
 

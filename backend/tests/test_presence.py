@@ -570,6 +570,16 @@ async def test_without_a_layer_presence_is_of_one_process(come, settings, monkey
     await first.sees("alice", "bob")
 
 
+async def test_without_a_layer_nothing_is_kept_for_it(monkeypatch):
+    monkeypatch.setattr(presence, "get_channel_layer", lambda: None)
+    here, (member,) = Presence(), members(1)
+
+    here.put(member, Identity(None, None), "", {})
+    here.leave(member)
+
+    assert [kept for kept in vars(here).values() if isinstance(kept, dict | set) and kept] == []
+
+
 # ---- processes that end as in a crash
 
 
