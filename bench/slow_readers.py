@@ -1,4 +1,5 @@
-"""What five sockets that stop reading cost: `.venv/bin/python bench/slow_readers.py [--server uvicorn]`
+"""What five sockets that stop reading cost: `.venv/bin/python bench/slow_readers.py [--server uvicorn]`, on SQLite; on
+PostgreSQL, with `.venv/bin/python backend/tests/servers.py` before it.
 
 A server, 200 readers, and who writes are three processes. In every other round five more subscribe and stop reading;
 when it is over they read on, come back, and are compared with the database. It tells the server's memory, how they were
@@ -7,13 +8,12 @@ closed, and how long a change took to the 200, with the five and without. uvicor
 
 import argparse
 import asyncio
-import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median, quantiles
@@ -21,6 +21,8 @@ from statistics import median, quantiles
 BACKEND = Path(__file__).resolve().parents[1] / "backend"
 sys.path[:0] = [str(BACKEND / "tests"), str(BACKEND)]
 
+import databases  # noqa: E402
+from databases import ask  # noqa: E402
 from process import COMMANDS  # noqa: E402
 from reader import Reader, environment, serve  # noqa: E402
 
@@ -34,30 +36,33 @@ ROUND = (4 << 20) // BODY + 3  # changes: past 4 MB that are not read the five a
 MEMORY = SLOW * (16 << 20)
 
 # Says when it began to write, for the readers: the clock is the machine's.
-WRITER = """
-import sqlite3, sys, time
-with sqlite3.connect(sys.argv[1], timeout=20, isolation_level=None) as connection:
-    for line in sys.stdin:
-        text = f"{time.monotonic_ns()} {'x' * int(sys.argv[2])}"
-        connection.execute("UPDATE example_post SET body = ? WHERE id = ?", (text, int(line)))
+WRITER = f"""
+import sys, time
+sys.path.insert(0, {str(BACKEND / "tests")!r})
+from databases import connect
+connection = connect(sys.argv[1])
+mark = "?" if sys.argv[1].startswith("sqlite:") else "%s"
+for line in sys.stdin:
+    text = f"{{time.monotonic_ns()}} {{'x' * int(sys.argv[2])}}"
+    connection.execute(f"UPDATE example_post SET body = {{mark}} WHERE id = {{mark}}", (text, int(line)))
 """
 
 
-def fill(database):
-    """Make a database with a blog and its posts."""
+def fill(database, posts=POSTS):
+    """Make a blog and its posts."""
     migrate = [sys.executable, "-m", "django", "migrate", "--verbosity", "0"]
-    subprocess.run(migrate, env=environment(f"sqlite:///{database}"), check=True)
-    with closing(sqlite3.connect(database)) as connection, connection:
-        connection.execute("INSERT INTO example_liveblog (id, name, slug) VALUES (?, 'b', 'b')", [BLOG])
-        connection.executemany(
-            "INSERT INTO example_post (id, liveblog_id, body, published, created, updated) VALUES (?, ?, '', 1, ?, ?)",
-            [(pk, BLOG, "2017-01-01", "2017-01-01") for pk in range(1, POSTS + 1)],
+    subprocess.run(migrate, env=environment(database), check=True)
+    ask(database, "INSERT INTO example_liveblog (id, name, slug) VALUES (?, 'b', 'b')", BLOG)
+    for pk in range(1, posts + 1):
+        ask(
+            database,
+            "INSERT INTO example_post (id, liveblog_id, body, published, created, updated) VALUES (?, ?, ?, ?, ?, ?)",
+            *(pk, BLOG, f"{pk} {'x' * 200}", True, "2017-01-01", "2017-01-01"),
         )
 
 
 def stored(database):
-    with closing(sqlite3.connect(database)) as connection:
-        return dict(connection.execute("SELECT id, body FROM example_post"))
+    return dict(ask(database, "SELECT id, body FROM example_post"))
 
 
 class Audience:
@@ -169,11 +174,14 @@ def main():
     asked = parser.parse_args()
     rounds = max(1, round((asked.megabytes << 20) / (ROUND * BODY)))
     with tempfile.TemporaryDirectory(prefix="slow-readers-") as folder:
-        database = Path(folder, "db.sqlite3")
-        fill(database)
-        with serve(f"sqlite:///{database}", Path(folder, "log"), asked.server) as server, writing(database) as write:
-            told = asyncio.run(measure(server, write, database, rounds))
-    sys.exit(not tell(asked.server, told))
+        database = databases.make(Path(folder))
+        try:
+            fill(database)
+            with serve(database, Path(folder, "log"), asked.server) as server, writing(database) as write:
+                told = asyncio.run(measure(server, write, database, rounds))
+        finally:
+            databases.drop(database)
+    sys.exit(not tell(f"{asked.server}, {databases.KIND}", told))
 
 
 if __name__ == "__main__":

@@ -58,6 +58,7 @@ class Connection:
                     self._take(event.get("text"))
                 code = event.get("code", code)
             self._outbox.drop()
+            self._membership.close()  # they are gone, whatever is still being done for them
             await self._inbox.done()  # writes that came before the end are done, as in 1.x
         finally:
             self._outbox.drop()

@@ -27,6 +27,7 @@ from ..nudge import Nudge
 CHANNEL: Final = "channels_databinding"  # that changes are notified on; without a payload
 BUSY_S: Final = 1.0  # after somebody notified: so long one looks again and again for those who did not
 IN_ORDER: Final = False  # what has a smaller id may have been committed later, unless it is of the same row
+WRITE_TIMEOUT: Final = "2s"  # for a row that somebody else has locked, in each of `writes.ATTEMPTS`
 LOCK_TIMEOUT: Final = "5s"  # for putting triggers back beside running writers, who would have to wait behind us
 INSTALLING: Final = 0x6368_6462  # of the advisory lock that one process installs under: "chdb"
 NOTIFYING: Final = INSTALLING + 1  # and of those for who notifies, one a moment
@@ -175,7 +176,9 @@ def _read_snapshot(text: str) -> Position:
 
 
 def begin(cursor: CursorWrapper) -> None:
-    """Nothing: rows are locked one by one, and whoever writes the same ref waits at its unique key."""
+    """Rows are locked one by one, and whoever writes the same ref waits at its unique key. Nobody's lock is waited for
+    long: other writes wait behind this one."""
+    cursor.execute("SELECT set_config('lock_timeout', %s, true)", [WRITE_TIMEOUT])
 
 
 def position(cursor: CursorWrapper) -> Position:
