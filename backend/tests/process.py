@@ -54,26 +54,37 @@ class Server:
         self._command = [sys.executable, "-m", *COMMANDS[kind], str(self.port), application]
         self._environment, self._log = environment, log
 
-    @contextmanager
-    def running(self):
-        with self._log.open("wb") as log:
+    def start(self):
+        """It answers."""
+        with self._log.open("ab") as log:
             self.process = subprocess.Popen(
                 self._command, env=self._environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL
             )
+        deadline = time.monotonic() + START_S
+        while not self._answers():
+            assert self.process.poll() is None, f"the server ended at once:\n{self.log()}"
+            assert time.monotonic() < deadline, f"the server did not start in {START_S} s:\n{self.log()}"
+            time.sleep(0.02)  # another process tells of nothing but by an answer
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
         try:
-            deadline = time.monotonic() + START_S
-            while not self._answers():
-                assert self.process.poll() is None, f"the server ended at once:\n{self.log()}"
-                assert time.monotonic() < deadline, f"the server did not start in {START_S} s:\n{self.log()}"
-                time.sleep(0.02)  # another process tells of nothing but by an answer
+            self.process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self):
+        """It ends as in a crash."""
+        self.process.kill()
+        self.process.wait()
+
+    @contextmanager
+    def running(self):
+        try:
+            self.start()
             yield self
         finally:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(STOP_S)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+            self.stop()
 
     def _answers(self):
         try:
