@@ -88,7 +88,7 @@ def check_wal(databases: Sequence[str] | None = None, **kwargs: Any) -> list[Che
 def check_channel_layer(**kwargs: Any) -> list[CheckMessage]:
     """Look whether the processes of a deployment can tell each other who is here."""
     layers = getattr(settings, "CHANNEL_LAYERS", {})
-    if not BINDINGS or layers.get(DEFAULT_CHANNEL_LAYER, {}).get("BACKEND", IN_MEMORY) != IN_MEMORY:
+    if layers.get(DEFAULT_CHANNEL_LAYER, {}).get("BACKEND", IN_MEMORY) != IN_MEMORY:
         return []
     what = "There is no channel layer between processes: with several of them, each shows its own people's presence."
     hint = (
