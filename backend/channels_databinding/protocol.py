@@ -89,8 +89,8 @@ def decode(text: str | None, free: Container[str] = ()) -> Request:
     if not isinstance(frame, dict):
         raise BadFrame("bad_frame", "A frame is a JSON object.")
     ref = frame.get("ref")
-    if ref is not None and not (isinstance(ref, str) and 0 < len(ref) <= MAX_REF):
-        raise BadFrame("bad_frame", f"A ref is a string of 1 to {MAX_REF} characters.")
+    if ref is not None and not (isinstance(ref, str) and 0 < len(ref) <= MAX_REF and "\0" not in ref):
+        raise BadFrame("bad_frame", f"A ref is a string of 1 to {MAX_REF} characters, none of them NUL.")
     try:
         if text.count("{") + text.count("[") > MAX_DEPTH and _is_deep(frame):
             raise BadFrame("bad_frame", f"A frame may be {MAX_DEPTH} objects and lists deep.")
