@@ -105,7 +105,7 @@ def test_params_of_another_shape_are_refused(params):
     assert caught.value.code == "bad_params"
 
 
-@pytest.mark.parametrize("ref", ["", "x" * 65, 1, [], {}])
+@pytest.mark.parametrize("ref", ["", "x" * 65, "a\0", 1, [], {}])
 def test_a_ref_of_another_shape_is_refused(ref):
     with pytest.raises(BadFrame):
         decode(orjson.dumps({"stream": "s", "ref": ref, "payload": {"action": "ping"}}).decode())
