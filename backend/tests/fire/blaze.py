@@ -22,7 +22,7 @@ SLUGS = [f"room{n}{new}" for n in range(4) for new in ("", "-new")]
 VAULT = "vault"  # which nobody has a pass for, ever
 BETWEEN_S = 2.0  # two misfortunes, on average
 QUIET_EVERY_S = 20.0
-SETTLE_S = 60.0  # until every browser shows what is there, once nobody writes
+SETTLE_S = 120.0  # until every browser shows what is there, once nobody writes
 
 
 class Blaze:
