@@ -71,7 +71,7 @@ class Past:
     def _is_impossible(self, key: Any, at: int, related_at: int) -> bool:
         """Whether a row would point to one that was not there: the database lets nobody see that."""
         row = self.rows.at(key, at)
-        pointed = [(them, _key(row, field)) for field, them in self._to_one.items() if field.db_constraint]  # type: ignore[attr-defined]
+        pointed = [(them, _key(row, field)) for field, them in self._to_one.items() if field.db_constraint]  # type: ignore[attr-defined]  # not in the stubs
         return any(to is not None and them.at(to, related_at) is None for them, to in pointed)
 
     def _times_of_related(self, key: Any, times: set[int]) -> set[int]:

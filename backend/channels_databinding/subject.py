@@ -29,4 +29,4 @@ class SubjectFilter(logging.Filter):
         return True
 
 
-_subject: ContextVar[Mapping[str, Any]] = ContextVar("channels_databinding subject", default={})  # noqa: B039
+_subject: ContextVar[Mapping[str, Any]] = ContextVar("channels_databinding subject", default={})  # noqa: B039  (never changed, only replaced)

@@ -78,7 +78,7 @@ class Blaze:
                     cursor = connection.execute(statement, values)
                     return cursor.fetchall() if cursor.description else []
             except psycopg.OperationalError:
-                time.sleep(0.05)
+                time.sleep(0.05)  # it tells of nothing but by an answer
 
     def set_up(self):
         for n in range(4):

@@ -164,7 +164,7 @@ class Browser:
                     collection.refused = True
                 elif payload["code"] == "failed":
                     self.counts["subscribes that failed"] += 1
-                    await asyncio.sleep(0.2)
+                    await asyncio.sleep(0.2)  # as the client does: it asks again, and not at once
                     await self._subscribe(collection)
                 else:
                     self.fault("a subscribe was refused", frame)

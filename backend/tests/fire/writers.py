@@ -53,7 +53,7 @@ class Writer(threading.Thread):
                 self.done += 1
             if not connection.is_usable():
                 connection.close()
-            time.sleep(self.random.expovariate(1 / PAUSE_S))
+            time.sleep(self.random.expovariate(1 / PAUSE_S))  # as people do
 
     def step(self):
         what = self.random.choice(
