@@ -1,4 +1,4 @@
-"""… → serializers → **binding** → models → capture → …
+"""… → hooks → **binding** → models → capture → …
 
 What users declare: which rows go out, to whom, in what shape, and who may write what.
 """
@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, ClassVar, Final
 
-from asgiref.sync import async_to_sync
 from django.apps import apps
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, ValidationError
-from django.db import DatabaseError, DataError, IntegrityError
+from django.db import DatabaseError, DataError, IntegrityError, router
 from django.db.models import ForeignKey, ManyToManyField, Model, ProtectedError, QuerySet, RestrictedError
 from django.http import Http404
 
 from . import serializers
 from .complaints import complain
+from .hooks import as_groups, call
 from .protocol import Refused, plain, quote
 
 logger = logging.getLogger(__name__)
@@ -25,6 +25,16 @@ logger = logging.getLogger(__name__)
 MESSAGE: Final = 500  # characters of what validation says: some messages quote the value
 
 BINDINGS: list[type["WebsocketBinding"]] = []  # every binding with a model, in the order of declaration
+
+
+def bindings_in(using: str) -> list[type["WebsocketBinding"]]:
+    """Return the bindings whose rows are in this database."""
+    return [binding for binding in BINDINGS if binding.using() == using]
+
+
+def aliases() -> list[str]:
+    """Return the databases that hold bound rows."""
+    return sorted({binding.using() for binding in BINDINGS})
 
 
 def parts(model: type[Model]) -> list[type[Model]]:
@@ -49,25 +59,6 @@ def current(user: Any) -> Any:
     if now is None or not getattr(now, "is_active", True):
         raise PermissionDenied("Your account is no longer active.")
     return now
-
-
-def call(hook: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-    """Run a hook and return its result. `async def` is awaited, on this thread's database connection."""
-    result = hook(*args, **kwargs)
-    if not inspect.isawaitable(result):
-        return result
-
-    async def settle() -> Any:
-        return await result
-
-    return async_to_sync(settle)()
-
-
-def call_with(hook: Callable[..., Any], url_kwargs: Mapping[str, Any]) -> Any:
-    """Run a hook with those URL arguments that it takes: `connection_groups(self)` serves any route."""
-    parameters = inspect.signature(hook).parameters
-    takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
-    return call(hook, **{name: value for name, value in url_kwargs.items() if takes_all or name in parameters})
 
 
 class WebsocketBinding:
@@ -269,6 +260,11 @@ class WebsocketBinding:
     # ---- what the declarations mean
 
     @classmethod
+    def using(cls) -> str:
+        """Return the alias of the database that the rows are written to, by DATABASE_ROUTERS."""
+        return router.db_for_write(cls.model)
+
+    @classmethod
     def listed(cls) -> list[serializers.AnyField]:
         """Return the fields that are sent and written."""
         return serializers.select(cls.model, cls.fields, cls.exclude)
@@ -307,11 +303,6 @@ class WebsocketBindingWithMembers(WebsocketBinding):
             value = attrgetter(member)(instance)
             data[member.replace(".", "__")] = value() if callable(value) else value
         return data
-
-
-def as_groups(names: "Iterable[str] | str | None") -> frozenset[str]:
-    """Return what a hook gave as a set of groups."""
-    return frozenset([names] if isinstance(names, str) else names or ())
 
 
 def _invalid(error: ValidationError) -> Refused:

@@ -9,10 +9,10 @@ from channels import DEFAULT_CHANNEL_LAYER
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import FieldDoesNotExist
-from django.db import DEFAULT_DB_ALIAS, connections, router
+from django.db import connections, router
 from django.db.models import UniqueConstraint
 
-from .binding import BINDINGS, WebsocketBinding
+from .binding import BINDINGS, WebsocketBinding, aliases
 from .capture import DATABASES
 from .limits import DEFAULTS
 from .serializers import EVERY, is_parent_link
@@ -55,33 +55,36 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
 
 @register()
 def check_vendor(**kwargs: Any) -> list[CheckMessage]:
-    """Look at the database's kind; that needs no connection."""
-    connection = connections[DEFAULT_DB_ALIAS]
-    name = str(connection.settings_dict["NAME"])
-    if not BINDINGS:
-        return []
-    if connection.vendor not in DATABASES:
-        what = f"Bindings need SQLite or PostgreSQL; this database is {connection.vendor}."
-        return [_message("E010", what, "See the README, Limits.")]
-    if connection.vendor == "sqlite" and (name == ":memory:" or "mode=memory" in name):
-        what = "Bindings cannot follow an in-memory database: no other thread or process sees it."
-        hint = "Give DATABASES['default']['NAME'] a file, and ['TEST']['NAME'] one for the tests."
-        return [_message("E011", what, hint)]
-    return []
+    """Look at the databases' kinds; that needs no connection."""
+    messages = []
+    for using in aliases():
+        connection = connections[using]
+        name = str(connection.settings_dict["NAME"])
+        if connection.vendor not in DATABASES:
+            what = f"Bindings need SQLite or PostgreSQL; the database {using!r} is {connection.vendor}."
+            messages.append(_message("E010", what, "See the README, Limits."))
+        elif connection.vendor == "sqlite" and (name == ":memory:" or "mode=memory" in name):
+            what = f"Bindings cannot follow {using!r}, an in-memory database: no other thread or process sees it."
+            hint = f"Give DATABASES[{using!r}]['NAME'] a file, and ['TEST']['NAME'] one for the tests."
+            messages.append(_message("E011", what, hint))
+    return messages
 
 
 @register(Tags.database)
 def check_wal(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
     """Look whether readers and the writer of an SQLite file can work side by side."""
-    connection = connections[DEFAULT_DB_ALIAS]
-    if DEFAULT_DB_ALIAS not in (databases or ()) or connection.vendor != "sqlite" or not BINDINGS:
-        return []
-    with connection.cursor() as cursor:
-        cursor.execute("PRAGMA journal_mode")
-        mode = cursor.fetchone()[0]
-    what = f"The SQLite file is in journal mode {mode!r}; bindings need WAL, so that reading stops no writer."
-    hint = "Add \"init_command\": \"PRAGMA journal_mode=WAL\" to DATABASES['default']['OPTIONS']."
-    return [] if mode == "wal" else [_message("E012", what, hint)]
+    messages = []
+    for using in aliases():
+        if using not in (databases or ()) or connections[using].vendor != "sqlite":
+            continue
+        with connections[using].cursor() as cursor:
+            cursor.execute("PRAGMA journal_mode")
+            mode = cursor.fetchone()[0]
+        if mode != "wal":
+            what = f"{using!r} is in journal mode {mode!r}; bindings need WAL, so that reading stops no writer."
+            hint = f'Add "init_command": "PRAGMA journal_mode=WAL" to DATABASES[{using!r}][\'OPTIONS\'].'
+            messages.append(_message("E012", what, hint))
+    return messages
 
 
 @register(Tags.async_support, deploy=True)
@@ -121,8 +124,18 @@ def _faults(binding: Binding) -> Iterator[tuple[str, str, str]]:
         if is_parent_link(field) and not field.primary_key:
             what = f"binds {meta.label}, whose link {field.name!r} to a table it inherits is not its primary key."
             yield "E007", what, "Inherit one table, by the link that Django makes."
-    if router.db_for_write(binding.model) != DEFAULT_DB_ALIAS:
-        yield "E008", f"binds {meta.label}, which is not in the default database.", "Other databases come later."
+    for model in binding.watched():
+        if (elsewhere := router.db_for_write(model)) != binding.using():
+            what = (
+                f"binds {meta.label} in the database {binding.using()!r}, but {model._meta.label} is in {elsewhere!r}."
+            )
+            yield "E008", what, "Have your router keep together what makes up one row."
+    row = binding.model()
+    row._state.db = binding.using()
+    if (elsewhere := router.db_for_read(binding.model, instance=row)) != binding.using():
+        what = f"binds {meta.label}, and reads of it go to the database {elsewhere!r}: what hooks read may be old."
+        hint = "In db_for_read, answer with hints['instance']._state.db where there is an instance."
+        yield "W004", what, hint
     if inspect.getattr_static(binding, "group_names") is inspect.getattr_static(WebsocketBinding, "group_names"):
         yield "E009", "has no group_names, so nobody would see a change.", "Return the groups that may see a row."
     if binding.has_permission is WebsocketBinding.has_permission:

@@ -13,9 +13,9 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404
 
 from . import protocol
-from .binding import call
 from .complaints import complain
 from .guest import Guest
+from .hooks import call
 from .hub import Hub
 from .inbox import Inbox
 from .membership import Membership
@@ -189,7 +189,8 @@ class Connection:
         bound = binding()
         bound.user = self._hooks.user
         may_read = partial(self._membership.may_read, binding)
-        answer = await self._hub.writer.do(Write(bound, request, self.identity, may_read))
+        feed = self._hub.feed(binding)
+        answer = await feed.writer.do(Write(bound, request, self.identity, may_read))
 
         def settle() -> None:
             self._unanswered -= 1
@@ -199,7 +200,7 @@ class Connection:
 
         if request.ref is not None:
             self._unanswered += 1
-            self._hub.when_passed(answer.position, settle)
+            feed.when_passed(answer.position, settle)
 
     async def _barrier(self) -> None:
         """Wait until all earlier frames of this socket are answered."""

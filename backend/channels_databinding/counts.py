@@ -1,6 +1,6 @@
 """protocol → **counts** → cursor → …
 
-What a hub has done since its process started: plain numbers, counted where it happens. `metrics` reads them.
+What a process has done since it started: plain numbers, counted where it happens. `metrics` reads them.
 """
 
 from collections import Counter

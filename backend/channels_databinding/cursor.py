@@ -11,6 +11,7 @@ from typing import Final
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 SALT: Final = "channels_databinding.cursor"
+BESIDE: Final = "+"  # between the cursors of several databases
 MARK = 12  # hex digits of a fingerprint: it only tells one user's own subscriptions apart; the seal is what is secret
 
 
@@ -26,17 +27,23 @@ def seal(epoch: str, position: object, fingerprints: Iterable[str]) -> str:
     return f"{body}:{_sign(body)}"
 
 
+def together(sealed: Iterable[str]) -> str:
+    """Return one cursor that says what each of these says: a socket may have subscriptions of several databases."""
+    return BESIDE.join(sealed)
+
+
 def unseal(text: object, epoch: str, fingerprint: str) -> str | None:
     """Return the position in `text`, or None where it cannot be served for this subscription."""
     if not isinstance(text, str) or len(text) > 10_000 or not text.isascii():
         return None
-    body, _, signature = text.rpartition(":")
-    if not constant_time_compare(signature, _sign(body)):
-        return None
-    sealed_epoch, position, fingerprints = body.split(":")
-    if sealed_epoch != epoch or fingerprint not in fingerprints.split("."):
-        return None
-    return position
+    for sealed in text.split(BESIDE):
+        body, _, signature = sealed.rpartition(":")
+        if not constant_time_compare(signature, _sign(body)):
+            return None
+        sealed_epoch, position, fingerprints = body.split(":")
+        if sealed_epoch == epoch and fingerprint in fingerprints.split("."):
+            return position
+    return None
 
 
 def _sign(body: str) -> str:

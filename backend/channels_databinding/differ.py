@@ -42,7 +42,7 @@ def diff(batch: Batch, binding: Binding, audiences: Audiences) -> dict[Audience,
         raise Unclear("its table was reset or had too many changes")
     if tables.isdisjoint(batch.changes):
         return {}
-    with transaction.atomic():  # a savepoint: a hook's query that fails must not end the reading
+    with transaction.atomic(binding.using()):  # a savepoint: a hook's query that fails must not end the reading
         past = Past(binding, batch)
         while True:
             try:

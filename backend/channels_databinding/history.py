@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from itertools import pairwise
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS
+from django.db import router
 from django.db.models import Model
 
 from .binding import parts
@@ -73,9 +73,9 @@ class Links:
 
     def find(self, owners: Collection[Any]) -> None:
         """Take in those links of these owners, too, that did not change."""
-        wanted = list(owners)
+        wanted, everything = list(owners), self._through._base_manager.using(router.db_for_write(self._through))
         for i in range(0, len(wanted), ROWS_A_QUERY):
-            for link in self._through._base_manager.filter(**{f"{self._owner}__in": wanted[i : i + ROWS_A_QUERY]}):
+            for link in everything.filter(**{f"{self._owner}__in": wanted[i : i + ROWS_A_QUERY]}):
                 if link.pk not in self._changed:
                     self._note(link, START, END)
 
@@ -114,4 +114,4 @@ def rebuild(model: type[Model], images: Mapping[str, Any], now: Model | None = N
                 values[field.attname] = now.__dict__[field.attname]
         elif field.column in image:
             values[field.attname] = convert(field, image[field.column])
-    return model.from_db(DEFAULT_DB_ALIAS, list(values), list(values.values()))
+    return model.from_db(router.db_for_write(model), list(values), list(values.values()))

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 from uuid import uuid4
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError, connection, transaction
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, router, transaction
 from django.db.models import Model
 
 from .capture import database
@@ -60,9 +60,10 @@ class Batch:
 
 @dataclass(frozen=True)
 class Moment:
-    """One read transaction: the journal, and every row, as they were at `position`. `is_copy`: what is in the journal
-    is not of this database's making."""
+    """One read transaction: the journal, and every row of its database, as they were at `position`. `is_copy`: what is
+    in the journal is not of this database's making."""
 
+    using: str
     epoch: str
     floor: Position
     position: Position
@@ -73,114 +74,122 @@ class Moment:
         by_table = {model._meta.db_table: model for model in models}
         changes: dict[str, list[Change]] = {}
         unclear = set()
-        with connection.cursor() as cursor:
-            for table, op, rows in database().counts(cursor, start):
+        with connections[self.using].cursor() as cursor:
+            for table, op, rows in database(self.using).counts(cursor, start):
                 if table in by_table:
                     changes[table] = []
                     if op == "reset" or rows > limit("reset_above"):
                         unclear.add(table)
         for table in sorted(changes.keys() - unclear):
             try:
-                changes[table] = _changes(start, by_table[table])
+                changes[table] = self._changes(start, by_table[table])
             except Exception as error:
-                go_on_after(error)
+                go_on_after(error, self.using)
                 complain(by_table[table], "an image in the journal", "reading", error)
                 unclear.add(table)
         return Batch(self.position, {t: found for t, found in changes.items() if t not in unclear}, unclear)
 
-
-def _changes(start: Position, model: type[Model]) -> list[Change]:
-    table = model._meta.db_table
-    with transaction.atomic(), connection.cursor() as cursor:  # a savepoint: what fails here must not end the reading
-        return [
-            Change(at, table, pk, op, before, ref)
-            for at, pk, op, before, ref in database().changes(cursor, start, model, image_columns(model))
-        ]
+    def _changes(self, start: Position, model: type[Model]) -> list[Change]:
+        table = model._meta.db_table
+        # A savepoint: what fails here must not end the reading.
+        with transaction.atomic(self.using), connections[self.using].cursor() as cursor:
+            return [
+                Change(at, table, pk, op, before, ref)
+                for at, pk, op, before, ref in database(self.using).changes(cursor, start, model, image_columns(model))
+            ]
 
 
 @contextmanager
-def moment() -> Iterator[Moment]:
+def moment(using: str = DEFAULT_DB_ALIAS) -> Iterator[Moment]:
     """Open a read transaction on this thread's connection. Nobody waits for it, and it waits for nobody."""
-    with database().reading() as cursor:
+    with database(using).reading(using) as cursor:
         try:
-            epoch, floor, position, is_copy = database().stand(cursor)
+            epoch, floor, position, is_copy = database(using).stand(cursor)
         except (KeyError, TypeError):
             raise ImproperlyConfigured(
-                "The journal has no epoch. Run `manage.py migrate` to install channels_databinding."
+                f"The journal of the database {using!r} has no epoch. Run `manage.py migrate --database {using}` to "
+                "install channels_databinding."
             ) from None
-        yield Moment(epoch, read_position(floor), position, is_copy)
+        yield Moment(using, epoch, read_position(floor, using), position, is_copy)
 
 
-def go_on_after(error: Exception) -> None:
+def go_on_after(error: Exception, using: str) -> None:
     """Raise `error` if it ended this transaction: what is asked next would not be answered."""
     if isinstance(error, DatabaseError):
         try:
-            position()
+            position(using)
         except DatabaseError:
             raise error from None
 
 
-def read_position(text: str) -> Position:
+def read_position(text: str, using: str = DEFAULT_DB_ALIAS) -> Position:
     """Return a position from what `str` made of it."""
-    return database().read_position(text)
+    return database(using).read_position(text)
 
 
-def position() -> Position:
+def position(using: str = DEFAULT_DB_ALIAS) -> Position:
     """Return where the journal stands now, in a transaction of its own or in the caller's."""
-    with connection.cursor() as cursor:
-        return database().position(cursor)
+    with connections[using].cursor() as cursor:
+        return database(using).position(cursor)
 
 
 @contextmanager
-def writing() -> Iterator[Position]:
+def writing(using: str) -> Iterator[Position]:
     """Open a transaction for client writes. Gives the position it starts from."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        database().begin(cursor)
-        yield database().position(cursor)
+    with transaction.atomic(using), connections[using].cursor() as cursor:
+        database(using).begin(cursor)
+        yield database(using).position(cursor)
 
 
-def name(ref: str, table: str, pk: Any, start: Position) -> None:
+def name(ref: str, model: type[Model], pk: Any, start: Position) -> None:
     """Say that the write `ref` made the changes to this one row in this transaction, which began at `start`, that are
-    not another write's. `pk` is as the column has it."""
+    not another write's."""
+    using = router.db_for_write(model)
+    connection = connections[using]
     with connection.cursor() as cursor:
-        database().name(cursor, ref, table, pk, start)
+        value = model._meta.pk.get_db_prep_value(pk, connection)
+        database(using).name(cursor, ref, model._meta.db_table, value, start)
 
 
-def renew(epoch: str) -> None:
+def renew(epoch: str, using: str = DEFAULT_DB_ALIAS) -> None:
     """Begin a new epoch in the place of `epoch`: the database is not the one that cursors were given for, and what is
     in its journal is not of its making."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        database().lock(cursor)
+    state = State.objects.using(using)
+    with transaction.atomic(using), connections[using].cursor() as cursor:
+        database(using).lock(cursor)
         nonce = epoch.partition("-")[0]
-        if State.objects.filter(key="epoch", value=nonce).update(value=uuid4().hex):
+        if state.filter(key="epoch", value=nonce).update(value=uuid4().hex):
             cursor.execute("DELETE FROM channels_databinding_journal")  # the ORM would read it first
-            Mark.objects.all().delete()
-            State.objects.filter(key="floor").update(value=str(database().position(cursor)))
+            Mark.objects.using(using).delete()
+            state.filter(key="floor").update(value=str(database(using).position(cursor)))
 
 
-def mark_and_prune(now: float | None = None) -> int:
+def mark_and_prune(now: float | None = None, using: str = DEFAULT_DB_ALIAS) -> int:
     """Note how far the journal is, once a minute; forget what lies before the newest mark that is old enough.
 
     Never by time of writing: a row may be committed long after it was written. Returns the rows pruned.
     """
     now = time.time() if now is None else now
-    newest = Mark.objects.order_by("-at").first()
+    marks = Mark.objects.using(using)
+    newest = marks.order_by("-at").first()
     if newest is not None and now - newest.at < MARK_EVERY_S:
         return 0
-    with transaction.atomic(), connection.cursor() as cursor:
-        database().lock(cursor, patient=False)
-        Mark.objects.create(at=now, position=str(database().position(cursor)))
-        old = Mark.objects.filter(at__lt=now - limit("retention_s")).order_by("-at").first()
+    with transaction.atomic(using), connections[using].cursor() as cursor:
+        database(using).lock(cursor, patient=False)
+        marks.create(at=now, position=str(database(using).position(cursor)))
+        old = marks.filter(at__lt=now - limit("retention_s")).order_by("-at").first()
         if old is not None:
-            Mark.objects.filter(at__lt=old.at).delete()
-            State.objects.filter(key="floor").update(value=str(old.position))
-    Ref.objects.filter(at__lt=now - 2 * limit("retention_s")).delete()  # longer than any client may come back to ask
+            marks.filter(at__lt=old.at).delete()
+            State.objects.using(using).filter(key="floor").update(value=str(old.position))
+    Ref.objects.using(using).filter(
+        at__lt=now - 2 * limit("retention_s")
+    ).delete()  # longer than any client may come back to ask
     if old is None:
         return 0
-    until, pruned = read_position(str(old.position)), 0
+    until, pruned = read_position(str(old.position), using), 0
     while True:
-        with connection.cursor() as cursor:
-            rows: int = database().forget(cursor, until, PRUNE_ROWS)
+        with connections[using].cursor() as cursor:
+            rows: int = database(using).forget(cursor, until, PRUNE_ROWS)
         pruned += rows
         if rows < PRUNE_ROWS:
             return pruned

@@ -5,6 +5,7 @@ What one socket sees: its places in subscriptions, how they are come by, and how
 
 import inspect
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -14,8 +15,10 @@ from django.db.models import Model
 from django.http import Http404
 
 from . import cursor
-from .binding import as_groups, call, call_with, current
+from .binding import current
 from .complaints import complain
+from .feed import Feed
+from .hooks import as_groups, call, call_with
 from .hub import Hub
 from .limits import limit
 from .outbox import Outbox
@@ -70,7 +73,7 @@ class Membership:
         if self._groups:
             for stream, binding in bindings.items():
                 member = await self._join(stream, Key(binding, "", self._groups), told=False)
-                member.go_live(self._hub.passed)
+                member.go_live(self._hub.feed(binding).passed)
 
     async def subscribe(self, stream: str, binding: Binding, params: str, since: str | None) -> str:
         """Join, tell what was missed since a cursor, and go live. Returns the cursor from there. Raises Refused."""
@@ -90,42 +93,50 @@ class Membership:
             raise
 
     async def _catch_up(self, member: Member, since: str | None) -> str:
-        missed = None
-        while missed is None or missed.epoch != self._hub.epoch:  # another database was put in place meanwhile
-            missed = await self._hub.catch_up(member, since)
+        missed, feed = None, self._hub.feed(member.key.binding)
+        while missed is None or missed.epoch != feed.epoch:  # another database was put in place meanwhile
+            missed = await feed.catch_up(member, since)
             for text in missed.frames:
                 await self._outbox.room()
                 self._outbox.hand(text)
             await self._outbox.room()  # for what was held, and the answer
         reached, stays = member.go_live(missed.position)
         if not stays:
-            self._hub.leave(member)
+            feed.leave(member)
         return cursor.seal(missed.epoch, reached, [member.key.fingerprint])
 
     async def _join(self, stream: str, key: Key, *, told: bool) -> Member:
-        self._members[stream, key.params] = member = await self._hub.join(key, self._outbox, told=told)
+        member = await self._hub.feed(key.binding).join(key, self._outbox, told=told)
+        self._members[stream, key.params] = member
         return member
 
     def live(self, stream: str, params: str) -> Member:
         """Return this socket's place in a subscription that it hears all of. Raises Refused."""
         member = self._members.get((stream, params))
-        if member is None or not member.told or not self._hub.is_live(member):
+        if member is None or not member.told or not self._is_live(member):
             raise Refused("forbidden", "Subscribe first: who is here is for those who see the rows.")
         return member
 
     def leave(self, stream: str, params: str) -> None:
         if (member := self._members.pop((stream, params), None)) is not None:
-            self._hub.leave(member)
+            self._hub.feed(member.key.binding).leave(member)
 
     def close(self) -> None:
         for member in self._members.values():
-            self._hub.leave(member)
+            self._hub.feed(member.key.binding).leave(member)
+
+    def _is_live(self, member: Member) -> bool:
+        return self._hub.feed(member.key.binding).is_live(member)
 
     @property
     def cursor(self) -> str | None:
         """A cursor good for every live subscription of this socket, None without one."""
-        live = [m.key.fingerprint for m in self._members.values() if m.told and self._hub.is_live(m)]
-        return cursor.seal(self._hub.epoch, self._hub.passed, live) if live else None
+        live: dict[Feed, list[str]] = defaultdict(list)
+        for member in self._members.values():
+            if member.told and self._is_live(member):
+                live[self._hub.feed(member.key.binding)].append(member.key.fingerprint)
+        sealed = [cursor.seal(feed.epoch, feed.passed, fingerprints) for feed, fingerprints in live.items()]
+        return cursor.together(sealed) if sealed else None
 
     def may_read(self, binding: Binding, row: Model) -> bool:
         """Whether this socket is shown the row. Called in a thread, where `_members` may change meanwhile."""
@@ -150,12 +161,12 @@ class Membership:
 
         def lose() -> None:
             for member, reason in found.items():
-                if not self._hub.is_live(member):
+                if not self._is_live(member):
                     continue  # it is asking just now
                 if reason == "forbidden" and not member.key.params:
                     refuse()
                 else:
-                    self._hub.send_away(member, reason)
+                    self._hub.feed(member.key.binding).send_away(member, reason)
 
         return lose
 

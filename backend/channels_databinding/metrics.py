@@ -13,7 +13,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from . import protocol
-from .hub import hubs
+from .hub import feeds, hubs
 
 REASONS: Final = {
     protocol.LOG_IN: "log in",
@@ -34,8 +34,8 @@ class DatabindingCollector(Collector):
         every = hubs()
         counts = [hub.counts for hub in every]
         # Copies, each made in one step: this runs beside the event loop.
-        subscriptions = [one for hub in every for one in tuple(hub.subscriptions.values())]
-        behind = [hub.behind_s or 0.0 for hub in every]
+        subscriptions = [one for feed in feeds() for one in tuple(feed.subscriptions.values())]
+        behind = [feed.behind_s or 0.0 for feed in feeds()]
         closes = sum((Counter(dict(each.closes)) for each in counts), Counter())
 
         yield gauge("sockets", "Sockets that are open.", sum(len(hub.lookout) for hub in every))

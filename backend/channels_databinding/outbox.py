@@ -1,4 +1,4 @@
-"""… → hub → **outbox** → demultiplexer
+"""… → differ → **outbox** → guest → …
 
 What one socket is sent. Handing it a frame never waits: ASGI's `send` is begun at once, and only where it does not
 finish by itself do the frames behind it wait in a queue.

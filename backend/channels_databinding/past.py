@@ -6,10 +6,11 @@ has a state for each change of its own and, between those, for each change of wh
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from itertools import product
 from typing import Any, Final, TypeVar
 
-from django.db import DEFAULT_DB_ALIAS, connection
+from django.db import connections, router
 from django.db.models import ForeignKey, Model
 
 from .binding import foreign_keys
@@ -60,7 +61,8 @@ class Past:
             own |= self._times(key)
             related = own | self._times_of_related(key, own)
             # Whichever of two transactions has the smaller id, somebody may have seen either one without the other.
-            moments = [(at, at) for at in related] if database().IN_ORDER else list(product(own, related))
+            in_order = database(self.binding.using()).IN_ORDER
+            moments = [(at, at) for at in related] if in_order else list(product(own, related))
             moments.remove(max(moments))
             if len(moments) >= MOST_STATES:
                 raise Unclear("a row changed too often at once")
@@ -89,7 +91,7 @@ class Past:
         except Followed:
             raise
         except Exception as error:
-            go_on_after(error)
+            go_on_after(error, self.binding.using())
             complain(self.binding, f"row {row.pk}", "group_names of the row as it was", error)
             raise Unclear("group_names could not be asked of a row as it was") from error
 
@@ -101,13 +103,15 @@ class Past:
         except Followed:
             raise
         except Exception as error:
-            go_on_after(error)
+            go_on_after(error, self.binding.using())
             complain(self.binding, f"row {key}", "serialize of the row as it was", error)
             return None
 
     def _ask(self, name: str, hook: Callable[[Any], T], row: Model | None) -> T:
         refused: list[str] = []
-        with connection.execute_wrapper(_refuse_into(refused)):
+        with ExitStack() as guarded:
+            for connection in connections.all():
+                guarded.enter_context(connection.execute_wrapper(_refuse_into(refused)))
             try:
                 answer = hook(row)
             except Exception:
@@ -155,7 +159,7 @@ class Past:
 
 def _key_only(model: type[Model], key: Any) -> Model:
     """Make a related row that is gone: its key can be read, the rest is a query."""
-    return model.from_db(DEFAULT_DB_ALIAS, [model._meta.pk.attname], [key])
+    return model.from_db(router.db_for_write(model), [model._meta.pk.attname], [key])
 
 
 def _key(row: Model | None, field: ForeignKey[Any, Any]) -> Any:

@@ -7,10 +7,11 @@ import logging
 from dataclasses import dataclass
 from typing import Final
 
-from django.db import Error, connection
+from django.db import DEFAULT_DB_ALIAS, Error, connections
 
+from .binding import aliases, bindings_in
 from .capture.install import missing
-from .hub import hubs
+from .hub import feeds
 
 logger = logging.getLogger(__name__)
 
@@ -19,8 +20,9 @@ BEHIND_S: Final = 30.0  # past it a process is not ready: browsers had better co
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """`journal`: its tables and triggers are there. `follows`: somebody here listens, so the journal is read here.
-    `behind_s`: how long ago all was handed on that was there, 0 where nothing waits."""
+    """`database`: each database answers. `journal`: its tables and triggers are there. `follows`: somebody here
+    listens, so journals are read here. `behind_s`: how long ago all was handed on that was there, 0 where nothing
+    waits."""
 
     database: bool
     journal: bool
@@ -33,20 +35,27 @@ class Readiness:
 
 
 def readiness() -> Readiness:
-    """Ask the database and this process's hubs. What is wrong is logged, and not returned: it may hold names."""
-    database = journal = False
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-        database = True
-        lacking = missing()
-        journal = not lacking
-        if lacking:
-            logger.warning("Not ready: there is no %s. Run `manage.py migrate`.", ", ".join(lacking))
-    except Error as error:
-        logger.warning("Not ready: the database does not answer: %s", error)
-    behind = [seconds for hub in hubs() if (seconds := hub.behind_s) is not None]
-    ready = Readiness(database, journal, bool(behind), round(max(behind, default=0.0), 3))
+    """Ask the databases and this process's feeds. What is wrong is logged, and not returned: it may hold names."""
+    answers, journals = zip(*map(_look, {DEFAULT_DB_ALIAS, *aliases()}), strict=True)
+    behind = [feed.behind_s for feed in feeds() if feed.behind_s is not None]
+    ready = Readiness(all(answers), all(journals), bool(behind), round(max(behind, default=0.0), 3))
     if ready.behind_s >= BEHIND_S:
         logger.warning("Not ready: what was changed %.0f seconds ago is not yet handed on.", ready.behind_s)
     return ready
+
+
+def _look(using: str) -> tuple[bool, bool]:
+    """Return whether a database answers, and whether it has what its bindings need."""
+    try:
+        with connections[using].cursor() as cursor:
+            cursor.execute("SELECT 1")
+        lacking = missing(using) if bindings_in(using) else []
+    except Error as error:
+        logger.warning("Not ready: the database %r does not answer: %s", using, error)
+        return False, False
+    if lacking:
+        what = ", ".join(lacking)
+        logger.warning(
+            "Not ready: the database %r has no %s. Run `manage.py migrate --database %s`.", using, what, using
+        )
+    return True, not lacking

@@ -10,11 +10,12 @@ from itertools import islice
 from typing import Any, Final
 
 import orjson
-from django.db import DatabaseError, DataError, connection
+from django.db import DatabaseError, DataError, connections, router
 from django.db.models import BooleanField, Model, QuerySet
 
-from .binding import WebsocketBinding, call
+from .binding import WebsocketBinding
 from .complaints import complain
+from .hooks import call
 from .journal import go_on_after
 from .limits import limit
 from .protocol import encode
@@ -31,7 +32,11 @@ def rows_now(model: Any, keys: Collection[Any], *links: str) -> dict[Any, Model]
     found: dict[Any, Model] = {}
     wanted = list(keys)
     for i in range(0, len(wanted), ROWS_A_QUERY):
-        chunk = model._base_manager.filter(pk__in=wanted[i : i + ROWS_A_QUERY]).prefetch_related(*links)
+        chunk = (
+            model._base_manager.using(router.db_for_write(model))
+            .filter(pk__in=wanted[i : i + ROWS_A_QUERY])
+            .prefetch_related(*links)
+        )
         # A collation may find a row under another spelling: that one has an entry of its own.
         found.update((row.pk, row) for row in readable(chunk) if row.pk in keys)
     return found
@@ -75,7 +80,7 @@ def visible_groups(binding: Binding, row: Model) -> Audience:
     try:
         return binding.groups_of(row)
     except Exception as error:
-        go_on_after(error)
+        go_on_after(error, binding.using())
         complain(binding, f"row {row.pk}", "group_names", error)
         return frozenset()
 
@@ -86,7 +91,7 @@ def row_payload(binding: Binding, row: Model, action: str) -> Mapping[str, Any] 
     try:
         return written(binding, row, action)
     except Exception as error:
-        go_on_after(error)
+        go_on_after(error, binding.using())
         complain(binding, f"row {row.pk}", "serialize", error)
         return None
 
@@ -108,13 +113,14 @@ def convert(field: ColumnField, value: Any) -> Any:
     """Return a column's value as the ORM reads it, by the field's own converters."""
     if isinstance(field, BooleanField) and value is not None:
         return str(value) in ("1", "True")  # as Django's SQLite reads a column declared bool, whatever is in it
-    column, converters = _converters(field)
+    using = router.db_for_write(field.model)
+    column, converters = _converters(field, using)
     for converter in converters:
-        value = converter(value, column, connection)
+        value = converter(value, column, connections[using])
     return value
 
 
 @cache
-def _converters(field: ColumnField) -> tuple[Any, list[Callable[..., Any]]]:
-    column = field.get_col(field.model._meta.db_table)
+def _converters(field: ColumnField, using: str) -> tuple[Any, list[Callable[..., Any]]]:
+    connection, column = connections[using], field.get_col(field.model._meta.db_table)
     return column, connection.ops.get_db_converters(column) + column.get_db_converters(connection)

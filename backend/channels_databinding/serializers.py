@@ -10,7 +10,7 @@ from math import isfinite
 from typing import Any, Final, TypeAlias
 
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import models, router
 from django.db.models import Model
 from django.forms.utils import from_current_timezone
 from django.utils.encoding import is_protected_type
@@ -119,7 +119,8 @@ def _read_link(field: Link, value: Any) -> list[Model]:
         raise ValidationError(f"Select {LINKS:,} values at most.", code="invalid_list")
     model: Any = field.related_model
     keys = [_read(model._meta.pk, key) for key in value]
-    there = model._default_manager.complex_filter(field.get_limit_choices_to()).in_bulk(keys)
+    rows = model._default_manager.using(router.db_for_write(model))
+    there = rows.complex_filter(field.get_limit_choices_to()).in_bulk(keys)
     for key in keys:
         if key not in there:
             what = f"Select a valid choice. {key} is not one of the available choices."

@@ -1,4 +1,4 @@
-"""… → differ → **subscriptions** → hub → …
+"""… → differ → **subscriptions** → writes → …
 
 A subscription is a stream, params and groups: what some sockets see alike. Its members share every frame and every
 snapshot. Reading what a member missed is here, too: by the same differ, serializer and frames as live.
@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 
 from . import cursor, journal
-from .binding import BINDINGS, call, foreign_keys, parts
+from .binding import BINDINGS, foreign_keys, parts
 from .differ import RowChange, diff
+from .hooks import call
 from .journal import Batch, Moment, Position
 from .limits import limit
 from .outbox import Outbox
@@ -156,7 +157,7 @@ def reset(key: Key, reason: str) -> str:
 
 def catch_up(key: Key, start: Position | None, epoch: str) -> CatchUp:
     """Read what a member missed: every change after `start` in this epoch, or a snapshot. Never a part of it."""
-    with journal.moment() as now:
+    with journal.moment(key.binding.using()) as now:
         if start is not None and epoch == now.epoch and now.floor <= start <= now.position:
             try:
                 alone = {group: {key.groups} for group in key.groups}
@@ -170,7 +171,7 @@ def catch_up(key: Key, start: Position | None, epoch: str) -> CatchUp:
 
 def snapshot(key: Key) -> dict[str, Any]:
     """Return `{"rows": [{"pk": …, "data": …}, …], "cursor": …}`, each value as a browser reads it from a frame."""
-    with journal.moment() as now:
+    with journal.moment(key.binding.using()) as now:
         rows = plain(list(_rows(key)))
         return {"rows": rows, "cursor": cursor.seal(now.epoch, now.position, [key.fingerprint])}
 
@@ -197,7 +198,10 @@ def _rows(key: Key) -> Iterator[Any]:
     Raises Refused(too_large)."""
     seen, looked_at, most = set(), 0, int(limit("snapshot_rows"))
     for group in sorted(key.groups):
-        for row in readable(call(key.binding.rows_in, group), most + 1):
+        rows = call(key.binding.rows_in, group)
+        if isinstance(rows, QuerySet):  # wherever a router has reads go: they would not be of this moment
+            rows = rows.using(key.binding.using())
+        for row in readable(rows, most + 1):
             looked_at += 1
             if looked_at > most:
                 raise Refused("too_large", f"There are more than {most:,} rows here. Ask for less of them.")
@@ -228,7 +232,7 @@ class Listeners:
             try:
                 heard = diff(batch, binding, audiences)
             except Exception as error:
-                journal.go_on_after(error)
+                journal.go_on_after(error, binding.using())
                 if not isinstance(error, Unclear):  # a hook's fault, or ours: one binding's, not everybody's
                     logger.exception("%s could not be told its changes", binding.__name__)
                 yield from ((key, None) for key in self.keys if key.binding is binding)

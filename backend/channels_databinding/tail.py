@@ -12,7 +12,7 @@ from contextlib import closing
 from typing import Any, Final, Generic, TypeVar
 from weakref import WeakSet
 
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, transaction
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, transaction
 
 from . import journal
 from .capture import database
@@ -33,25 +33,24 @@ _running: "WeakSet[Tail[Any]]" = WeakSet()
 
 def hurry(using: str = DEFAULT_DB_ALIAS, **_: Any) -> None:
     """Have every tail of this process look as soon as what was just saved is committed. Receives Django's signals."""
-    if using == DEFAULT_DB_ALIAS and _running:
-        transaction.on_commit(_nudge_all, robust=True)
-
-
-def _nudge_all() -> None:
     for tail in tuple(_running):
-        tail.nudge()
+        if tail.using == using:
+            transaction.on_commit(tail.nudge, using, robust=True)
 
 
 class Tail(Generic[T]):
-    """Reads the journal batch by batch. `prepare(moment, start)` makes something of a batch within the read
+    """Reads a database's journal batch by batch. `prepare(moment, start)` makes something of a batch within the read
     transaction; `start` is the end of the batch before, None where there is none to go on from. `hand_on(tail, it)`
     comes after the transaction and may wait: what is not yet taken bounds what is read ahead.
     """
 
     def __init__(
-        self, prepare: Callable[[Moment, Position | None], T], hand_on: Callable[["Tail[T]", T], None]
+        self,
+        using: str,
+        prepare: Callable[[Moment, Position | None], T],
+        hand_on: Callable[["Tail[T]", T], None],
     ) -> None:
-        self._prepare, self._hand_on = prepare, hand_on
+        self.using, self._prepare, self._hand_on = using, prepare, hand_on
         self._position: Position | None = None
         self._epoch = ""
         self._nudge: Nudge | None = None
@@ -68,7 +67,8 @@ class Tail(Generic[T]):
         _running.add(self)
         self._busy_since = time.monotonic()
         self._nudge = Nudge()
-        threading.Thread(target=self._run, args=[self._nudge], name="channels_databinding tail", daemon=True).start()
+        name = f"channels_databinding tail of {self.using}"
+        threading.Thread(target=self._run, args=[self._nudge], name=name, daemon=True).start()
 
     def nudge(self) -> None:
         """Look now: something was committed."""
@@ -82,7 +82,7 @@ class Tail(Generic[T]):
 
     def step(self) -> None:
         """Read what is new, once, and hand it on."""
-        with journal.moment() as now:
+        with journal.moment(self.using) as now:
             start = self._position if now.epoch == self._epoch else None
             is_copy = now.is_copy or (start is not None and not start <= now.position)
             if start is not None and not now.floor <= start:
@@ -92,7 +92,7 @@ class Tail(Generic[T]):
             if not is_copy:
                 prepared = self._prepare(now, start)
         if is_copy:  # another database lies under us: cursors that went past it must never be served
-            journal.renew(now.epoch)
+            journal.renew(now.epoch, self.using)
             return self.step()
         self._position, self._epoch = now.position, now.epoch
         self._hand_on(self, prepared)
@@ -101,7 +101,7 @@ class Tail(Generic[T]):
         failures, looked = 0, 0.0
         while not self.stopped:
             try:
-                with closing(database().Watch(nudge)) as watch:
+                with closing(database(self.using).Watch(self.using, nudge)) as watch:
                     while not self.stopped:
                         looked = self._look_after(looked)
                         self.step()
@@ -110,10 +110,10 @@ class Tail(Generic[T]):
             except Exception:
                 if failures == 0:
                     logger.exception("The journal could not be read. Trying again; nothing is lost.")
-                connection.close()
+                connections.close_all()
                 nudge.wait(RETRY_S[min(failures, len(RETRY_S) - 1)])
                 failures += 1
-        connection.close()
+        connections.close_all()
         nudge.close()
 
     def _rest(self, watch: Any) -> None:
@@ -129,10 +129,10 @@ class Tail(Generic[T]):
         if looked and now - looked < LOOK_AT_TRIGGERS_S:
             return looked
         try:
-            if not is_migrating():
-                for table in install(only_missing=True):
+            if not is_migrating(self.using):
+                for table in install(self.using, only_missing=True):
                     logger.warning("Triggers were missing on %s and are put back: its clients read again.", table)
-            journal.mark_and_prune()
+            journal.mark_and_prune(using=self.using)
         except DatabaseError:  # most likely somebody holds the write lock for long; reading goes on
             logger.warning("The journal could not be looked after; trying again.", exc_info=True)
         return now

@@ -1,4 +1,4 @@
-"""… → journal → **writes** → hub → connection
+"""… → subscriptions → **writes** → room → …
 
 Client writes: each checked, applied once, and named in the journal. Those that wait are done together, in one
 transaction with a savepoint each: a COMMIT is what costs, and on SQLite there is one writer at a time anyway.
@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Any, Final
 
 import orjson
-from django.db import DatabaseError, IntegrityError, OperationalError, connection, transaction
+from django.db import DatabaseError, IntegrityError, OperationalError, connections, transaction
 from django.db.models import Model
 
 from . import journal
@@ -55,17 +55,17 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The payload of an ack or error. It may leave once the hub has passed `position`."""
+    """The payload of an ack or error. It may leave once the feed has passed `position`."""
 
     payload: Mapping[str, Any]
     position: Position
 
 
 class Writer:
-    """Does the client writes of a process, in the order they came. `run` does blocking work in a thread."""
+    """Does a process's client writes to one database, in the order they came. `run` does blocking work in a thread."""
 
-    def __init__(self, run: Callable[..., Awaitable[Any]]) -> None:
-        self._run = run
+    def __init__(self, using: str, run: Callable[..., Awaitable[Any]]) -> None:
+        self._using, self._run = using, run
         self._waiting: deque[tuple[Write, asyncio.Future[Answer]]] = deque()  # one a socket at most
         self._worker: asyncio.Task[None] | None = None
 
@@ -82,7 +82,8 @@ class Writer:
             while self._waiting:
                 await asyncio.sleep(0)  # what came in the same turn of the loop is done together
                 try:
-                    answers = await self._run(apply, [write for write, _ in islice(self._waiting, TOGETHER)])
+                    together = [write for write, _ in islice(self._waiting, TOGETHER)]
+                    answers = await self._run(apply, together, self._using)
                 except Exception as error:  # ours: the others must not wait for ever
                     answers = [error]
                 for answer in answers:
@@ -97,12 +98,13 @@ class Writer:
             self._worker = None
 
 
-def apply(writes: Sequence[Write], attempts: int = ATTEMPTS) -> list[Answer | OutcomeUnknown]:
-    """Do client writes, and return the answers to as many as one transaction may take; one at least.
+def apply(writes: Sequence[Write], using: str, attempts: int = ATTEMPTS) -> list[Answer | OutcomeUnknown]:
+    """Do client writes to one database, and return the answers to as many as one transaction may take; one at least.
 
     The same `ref` again, from the same user or session, is answered as the first time and nothing is done; with
     another payload it is refused. A write that was refused left nothing, so its ref is judged anew.
     """
+    connection: Any = connections[using]
     begun: list[Write] = []
     payloads: list[Mapping[str, Any]] = []
     position = session = None
@@ -110,21 +112,20 @@ def apply(writes: Sequence[Write], attempts: int = ATTEMPTS) -> list[Answer | Ou
     try:
         connection.ensure_connection()
         session = connection.connection
-        with journal.writing() as start:
+        with journal.writing(using) as start:
             position = start
             for write in writes:
                 begun.append(write)
                 with write.subject():
-                    payloads.append(_do(write, start))
+                    payloads.append(_do(write, using, start))
                 if time.monotonic() > until:
                     break
-            if transaction.get_rollback():
+            if transaction.get_rollback(using):
                 raise DatabaseError("the transaction was lost")
             # One write's on_commit hook that fails must not keep those of others from running. Django logs it.
-            hooks: Any = connection.run_on_commit
-            hooks[:] = [(sids, hook, True) for sids, hook, _ in hooks]
+            connection.run_on_commit = [(sids, hook, True) for sids, hook, _ in connection.run_on_commit]
             # Before COMMIT, so that it is of these writes: after it, others' would delay the answers past the frames.
-            position = journal.position()
+            position = journal.position(using)
             committing = True
     except Exception as error:
         tried = begun or writes
@@ -133,27 +134,29 @@ def apply(writes: Sequence[Write], attempts: int = ATTEMPTS) -> list[Answer | Ou
             connection.close()
             if session is None or committing or attempts == 1:
                 return [OutcomeUnknown()] * len(tried)
-            return apply(tried, attempts - 1)
+            return apply(tried, using, attempts - 1)
         is_deadlock = isinstance(error, OperationalError)  # or something like it, which another attempt may spare
         if not committing or isinstance(error, IntegrityError) or (is_deadlock and all(w.request.ref for w in tried)):
             if len(begun) > 1:
-                return [apply([write])[0] for write in tried]  # nothing was written: whose fault it was, shows alone
+                return [
+                    apply([write], using)[0] for write in tried
+                ]  # nothing was written: whose fault it was, shows alone
             if begun and is_deadlock and attempts > 1:
-                return apply(tried, attempts - 1)
-        return [_failed(write, error, position, committing) for write in tried]
+                return apply(tried, using, attempts - 1)
+        return [_failed(write, using, error, position, committing) for write in tried]
     return [Answer(payload, position) for payload in payloads]
 
 
-def _do(write: Write, start: Position) -> Mapping[str, Any]:
+def _do(write: Write, using: str, start: Position) -> Mapping[str, Any]:
     """Do one write in a savepoint, and return the payload of its answer."""
     binding, request, who = write.binding, write.request, write.identity.who
     try:
-        with transaction.atomic():
-            if not _is_new(request, who):
-                return _ack(_known(request, who))
+        with transaction.atomic(using):
+            if not _is_new(request, who, using):
+                return _ack(_known(request, who, using))
             pk = binding.perform(request.payload, write.may_read)
-            answer = _remember(request, who, binding, pk, start)
-            if transaction.get_rollback():
+            answer = _remember(request, who, using, binding, pk, start)
+            if transaction.get_rollback(using):
                 raise DatabaseError("a hook had the transaction rolled back")
             return _ack(answer)
     except Refused as refused:
@@ -168,11 +171,13 @@ def _ack(answer: str | None) -> Mapping[str, Any]:
     return {"action": "ack", "pk": None if answer is None else orjson.loads(answer)}
 
 
-def _failed(write: Write, error: Exception, position: Position, committing: bool) -> Answer | OutcomeUnknown:
+def _failed(
+    write: Write, using: str, error: Exception, position: Position, committing: bool
+) -> Answer | OutcomeUnknown:
     """Answer a write whose transaction failed as a whole. If that was at COMMIT, what is there tells."""
     if committing and write.request.ref is not None:
         try:
-            return Answer(_ack(_known(write.request, write.identity.who)), position)
+            return Answer(_ack(_known(write.request, write.identity.who, using)), position)
         except DatabaseError:
             return OutcomeUnknown()
         except Ref.DoesNotExist:
@@ -192,11 +197,11 @@ def _fault(write: Write, error: Exception) -> Mapping[str, Any]:
 # By hand and not by the ORM: it would take as long for these as for the write itself.
 
 
-def _is_new(request: Request, who: str) -> bool:
+def _is_new(request: Request, who: str, using: str) -> bool:
     """Write a write's ref down. Returns whether it was not known."""
     if request.ref is None:
         return True
-    with connection.cursor() as cursor:
+    with connections[using].cursor() as cursor:
         cursor.execute(
             """INSERT INTO channels_databinding_ref (who, ref, digest, at) VALUES (%s, %s, %s, %s)
                ON CONFLICT (who, ref) DO NOTHING""",
@@ -205,26 +210,27 @@ def _is_new(request: Request, who: str) -> bool:
         return bool(cursor.rowcount)
 
 
-def _known(request: Request, who: str) -> str | None:
+def _known(request: Request, who: str, using: str) -> str | None:
     """Return the answer to a write that was applied, as JSON. Raises Ref.DoesNotExist, or Refused(ref_reused)."""
-    known = Ref.objects.get(who=who, ref=request.ref)
+    known = Ref.objects.using(using).get(who=who, ref=request.ref)
     if known.digest != _digest(request):
         raise Refused("ref_reused", "This ref was used for another write. Give each write a ref of its own.")
     return known.answer
 
 
-def _remember(request: Request, who: str, binding: WebsocketBinding, pk: Any, start: Position) -> str | None:
+def _remember(
+    request: Request, who: str, using: str, binding: WebsocketBinding, pk: Any, start: Position
+) -> str | None:
     """Keep the answer under the ref and return it, and name the ref on the row the write itself touched."""
     if request.ref is None or pk is None:
         return None
-    field = binding.model._meta.pk
-    answer = encode(value_of(binding.model(pk=pk), field)).decode()
-    with connection.cursor() as cursor:
+    answer = encode(value_of(binding.model(pk=pk), binding.model._meta.pk)).decode()
+    with connections[using].cursor() as cursor:
         cursor.execute(
             "UPDATE channels_databinding_ref SET answer = %s WHERE who = %s AND ref = %s", [answer, who, request.ref]
         )
     for part in parts(binding.model):
-        journal.name(request.ref, part._meta.db_table, field.get_db_prep_value(pk, connection), start)
+        journal.name(request.ref, part, pk, start)
     return answer
 
 

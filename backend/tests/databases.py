@@ -69,12 +69,12 @@ def url_of(connection):
 
 
 def close_others(connection):
-    """End all sessions of this database, Django's own among them."""
+    """End all sessions of this database, Django's own among them, and of the second one beside it."""
     if connection.vendor == "postgresql":
         ask(
             url_of(connection),
             """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-               WHERE datname = current_database() AND pid <> pg_backend_pid()""",
+               WHERE datname IN (current_database(), current_database() || '-second') AND pid <> pg_backend_pid()""",
         )
 
 

@@ -16,6 +16,7 @@ ORDER = [
     "counts",
     "cursor",
     "serializers",
+    "hooks",
     "binding",
     "models",
     "nudge",
@@ -25,6 +26,7 @@ ORDER = [
     "capture.install",
     "journal",
     "tail",
+    "pool",
     "rows",
     "history",
     "past",
@@ -37,6 +39,7 @@ ORDER = [
     "writes",
     "room",
     "presence",
+    "feed",
     "hub",
     "readiness",
     "metrics",
@@ -48,7 +51,7 @@ ORDER = [
     "__init__",
 ]
 LINES = 330  # of a module, of any kind
-CODE = 3_380  # lines of the package that hold code
+CODE = 3_500  # lines of the package that hold code
 
 
 def name(path):
@@ -98,7 +101,7 @@ def test_a_module_imports_only_what_comes_before_it(module):
 
 
 def test_the_imports_of_a_module_are_found():
-    assert imports("hub") >= {"journal", "subscriptions", "tail"}
+    assert imports("feed") >= {"journal", "subscriptions", "tail"}
     assert imports("capture.install") >= {"binding", "models", "capture"}
     assert imports("apps") >= {"binding", "checks", "capture.install"}
     assert imports("__init__") == {"binding", "demultiplexer"}

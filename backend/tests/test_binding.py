@@ -9,7 +9,8 @@ from django.db import models, transaction
 from django.http import Http404
 
 from channels_databinding import WebsocketBinding, WebsocketBindingWithMembers, WebsocketDemultiplexer
-from channels_databinding.binding import BINDINGS, as_groups, call
+from channels_databinding.binding import BINDINGS
+from channels_databinding.hooks import as_groups, call
 from lab.models import Article, Blog, Label, Person, Seat, Thing
 from lab.screen import db
 

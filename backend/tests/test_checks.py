@@ -9,7 +9,7 @@ from django.test.utils import isolate_apps
 
 from channels_databinding import WebsocketBinding, WebsocketDemultiplexer, checks
 from channels_databinding.binding import BINDINGS
-from lab.models import Alias, Blog, Essay, Tag
+from lab.models import Alias, Blog, Essay, Tag, Team
 
 
 @pytest.fixture
@@ -182,15 +182,51 @@ def test_a_model_with_a_composite_key(told):
     assert said(messages)[:2] == ("E006", "BlogBinding binds lab.Pair, which has a composite primary key.")
 
 
-def test_a_model_of_another_database(told, settings):
-    settings.DATABASE_ROUTERS = ["test_checks.Elsewhere"]
-
-    assert said(told())[:2] == ("E008", "BlogBinding binds lab.Blog, which is not in the default database.")
-
-
 class Elsewhere:
-    def db_for_write(self, model, **hints):
-        return "elsewhere" if model is Blog else None
+    """Has blogs in another database, and with them nothing that belongs to them."""
+
+    def db_for_read(self, model, **hints):
+        return "third" if model in (Blog, Team) else None
+
+    db_for_write = db_for_read
+
+
+class Replica:
+    def __init__(self, keeps):
+        self.keeps = keeps
+
+    def db_for_read(self, model, instance=None, **hints):
+        return instance._state.db if self.keeps and instance is not None else "second"
+
+
+def test_a_model_of_another_database(told, settings):
+    settings.DATABASE_ROUTERS = [Elsewhere()]
+
+    assert told() == []
+
+
+def test_a_row_whose_tables_are_in_two_databases(told, settings):
+    settings.DATABASE_ROUTERS = [Elsewhere()]
+
+    number, sentence, _ = said(told(model=Team, fields=["name", "tokens"]))
+
+    assert number == "E008"
+    assert sentence == "BlogBinding binds lab.Team in the database 'third', but lab.Team_tokens is in 'default'."
+
+
+def test_a_router_that_sends_hooks_to_a_replica(told, settings):
+    settings.DATABASE_ROUTERS = [Replica(keeps=False)]
+
+    number, sentence, hint = said(told())
+
+    assert (number, "reads of it go to the database 'second'" in sentence) == ("W004", True)
+    assert "hints['instance']._state.db" in hint
+
+
+def test_a_router_that_keeps_hooks_where_a_row_is(told, settings):
+    settings.DATABASE_ROUTERS = [Replica(keeps=True)]
+
+    assert told() == []
 
 
 def test_no_group_names(told):
@@ -294,9 +330,9 @@ def test_a_file_that_is_not_in_wal_mode(tmp_path, monkeypatch, mode, number):
     assert all("journal_mode=WAL" in message.hint for message in messages)
 
 
-def test_a_project_without_bindings_may_have_any_database(monkeypatch):
+def test_a_project_without_bindings_may_have_any_database(told, monkeypatch):
     monkeypatch.setattr(checks.connections["default"], "vendor", "oracle")
-    monkeypatch.setattr(checks, "BINDINGS", [])
+    BINDINGS.clear()
 
     assert checks.check_vendor() == []
     assert checks.check_wal(databases=["default"]) == []

@@ -157,7 +157,7 @@ async def test_who_connects_while_changes_pass_is_let_in_before_it_is_told(visit
         await open_(self, bindings)
         await IntegerValue.objects.acreate(name="meanwhile", value=1)
         told = asyncio.Event()
-        Hub.current().when_passed(await sync_to_async(journal.position)(), told.set)
+        Hub.current().feed(IntegerValueBinding).when_passed(await sync_to_async(journal.position)(), told.set)
         await told.wait()
 
     monkeypatch.setattr(Membership, "open", slow)

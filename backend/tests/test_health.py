@@ -119,7 +119,7 @@ def test_what_the_journal_lacks_is_told_and_named_in_the_log(client, caplog, los
     response = client.get("/readyz")
 
     assert (response.status_code, response.json()) == (503, READY | {"ready": False, "journal": False})
-    assert "Not ready: there is no" in caplog.text
+    assert "Not ready: the database 'default' has no" in caplog.text
     assert lacking in caplog.text
 
 

@@ -9,9 +9,11 @@ from django.contrib.auth.models import User
 from django.db import connection
 
 from channels_databinding import journal
+from channels_databinding.feed import Feed
 from channels_databinding.hub import Hub
 from channels_databinding.models import Entry, State
 from databases import only
+from example.bindings import IntegerValueBinding
 from example.consumers import Values as LiveEdit
 from example.models import IntegerValue
 from lab.screen import serve
@@ -50,7 +52,7 @@ async def test_a_hub_with_nobody_rests_and_begins_again(visit):
     hub = Hub()
     one = await visit(LiveEdit, hub=hub)
     await one.leave()
-    assert hub.passed is None
+    assert hub.feed(IntegerValueBinding).passed is None
     await IntegerValue.objects.acreate(name="a", value=1)
 
     two = await visit(LiveEdit, hub=hub)
@@ -136,11 +138,11 @@ async def test_a_journal_that_fails_for_a_while_loses_nothing(visit, monkeypatch
     await browser.subscribe("intval")
     real, failures = journal.moment, []
 
-    def moment():
+    def moment(using):
         if len(failures) < 2:
             failures.append(1)
             raise sqlite3.OperationalError("disk I/O error")
-        return real()
+        return real(using)
 
     monkeypatch.setattr(journal, "moment", moment)
     await IntegerValue.objects.acreate(name="a", value=1)
@@ -150,7 +152,7 @@ async def test_a_journal_that_fails_for_a_while_loses_nothing(visit, monkeypatch
 
 
 async def test_a_snapshot_that_fails_is_told_and_the_next_one_is_read_anew(visit, monkeypatch):
-    from channels_databinding import hub as module
+    from channels_databinding import feed as module
 
     real = module.catch_up
     monkeypatch.setattr(module, "catch_up", lambda *args: 1 / 0)
@@ -196,12 +198,13 @@ async def test_changes_made_while_a_snapshot_is_read_come_after_it(visit, monkey
 async def test_a_snapshot_is_shared_only_with_who_joined_before_the_hub_passed_it(visit, late):
     reading, go_on, joined = asyncio.Event(), asyncio.Event(), asyncio.Semaphore(0)
 
-    class SlowHub(Hub):
-        reads = 0
-
+    class Reported(Feed):
         async def catch_up(self, member, since):
             joined.release()
             return await super().catch_up(member, since)
+
+    class SlowHub(Hub):
+        reads = 0
 
         async def run(self, work, *args):
             result = await super().run(work, *args)
@@ -211,7 +214,7 @@ async def test_a_snapshot_is_shared_only_with_who_joined_before_the_hub_passed_i
                 await go_on.wait()
             return result
 
-    hub = SlowHub()
+    hub = SlowHub(Reported)
     one, two, watcher = [await visit(LiveEdit, hub=hub) for _ in range(3)]
     first = await one.say("intval", {"action": "subscribe"})
     await joined.acquire()
@@ -232,11 +235,11 @@ async def test_a_snapshot_is_shared_only_with_who_joined_before_the_hub_passed_i
 async def test_a_subscribe_begins_when_earlier_writes_are_answered(visit):
     answers = []
 
-    class LateHub(Hub):
+    class Late(Feed):
         def when_passed(self, position, then):
             answers.append(then)
 
-    hub = LateHub()
+    hub = Hub(Late)
     alice = await User.objects.acreate(username="alice")
     browser, other = await visit(LiveEdit, alice, hub=hub), await visit(LiveEdit, hub=hub)
     write = await browser.say("intval", {"action": "create", "data": {"name": "a", "value": 1}})
@@ -252,11 +255,11 @@ async def test_a_subscribe_begins_when_earlier_writes_are_answered(visit):
 # ---- a fan-out in slices
 
 
-class SlowHub(Hub):
-    """A hub whose fan-out waits between slices until `go_on` is set."""
+class Slow(Feed):
+    """One whose fan-out waits between slices until `go_on` is set."""
 
-    def __init__(self):
-        super().__init__()
+    def __init__(self, *args):
+        super().__init__(*args)
         self.go_on, self.waits = asyncio.Event(), asyncio.Event()
         self.go_on.set()
 
@@ -270,18 +273,19 @@ class SlowHub(Hub):
 
 
 async def test_who_joins_during_a_fan_out_is_not_given_what_was_read_before_it(visit, monkeypatch):
-    monkeypatch.setattr("channels_databinding.hub.SLICE", 1)
-    hub = SlowHub()
+    monkeypatch.setattr("channels_databinding.feed.SLICE", 1)
+    hub = Hub(Slow)
+    feed = hub.feed(IntegerValueBinding)
     one, two = await visit(LiveEdit, hub=hub), await visit(LiveEdit, hub=hub)
     await one.subscribe("intval")
     await two.subscribe("intval")  # what was read for them would still do for others
 
-    hub.go_on.clear()
+    feed.go_on.clear()
     await IntegerValue.objects.acreate(name="a", value=1)
-    await asyncio.wait_for(hub.waits.wait(), 10)
+    await asyncio.wait_for(feed.waits.wait(), 10)
     late = await visit(LiveEdit, hub=hub)
     told, _ = await late.subscribe("intval")
-    hub.go_on.set()
+    feed.go_on.set()
 
     assert names(told) == ["a"]
     assert (await one.hear())["payload"]["data"]["name"] == (await two.hear())["payload"]["data"]["name"] == "a"
@@ -289,17 +293,18 @@ async def test_who_joins_during_a_fan_out_is_not_given_what_was_read_before_it(v
 
 
 async def test_a_ping_is_answered_while_a_fan_out_goes_on(visit, monkeypatch):
-    monkeypatch.setattr("channels_databinding.hub.SLICE", 1)
-    hub = SlowHub()
+    monkeypatch.setattr("channels_databinding.feed.SLICE", 1)
+    hub = Hub(Slow)
+    feed = hub.feed(IntegerValueBinding)
     browsers = [await visit(LiveEdit, hub=hub) for _ in range(3)]
     for browser in browsers:
         await browser.subscribe("intval")
 
-    hub.go_on.clear()
+    feed.go_on.clear()
     await IntegerValue.objects.acreate(name="a", value=1)
-    await asyncio.wait_for(hub.waits.wait(), 10)
+    await asyncio.wait_for(feed.waits.wait(), 10)
     heard = [await browser.hear_until(await browser.say("", {"action": "ping"})) for browser in browsers]
-    hub.go_on.set()
+    feed.go_on.set()
 
     assert sorted(len(frames) for frames in heard) == [1, 1, 2]  # one of them has been told
 

@@ -338,7 +338,7 @@ def nudge():
 def watch(nudge, settings):
     """A watch that on PostgreSQL looks by itself so seldom that a test which waits for that does not end."""
     settings.CHANNELS_DATABINDING = {"poll_s": 600}
-    with closing(database().Watch(nudge)) as watch:
+    with closing(database().Watch("default", nudge)) as watch:
         yield watch
 
 

@@ -43,7 +43,7 @@ def test_a_table_of_more_columns_than_json_object_takes_has_an_image():
     wide = sqlite3.connect(":memory:")
     wide.execute(f"CREATE TABLE lab_diary (id INTEGER PRIMARY KEY, {', '.join(columns)})")
     wide.execute(sqlite.TABLES[0])
-    for trigger in sqlite.triggers_of(Diary, ["id", *columns]).values():
+    for trigger in sqlite.triggers_of(connection, Diary, ["id", *columns]).values():
         wide.execute(trigger)
     wide.execute(f"INSERT INTO lab_diary VALUES (1, {', '.join('?' * 130)})", range(130))
 
@@ -104,7 +104,7 @@ def untyped():
     table = sqlite3.connect(":memory:")
     table.execute("CREATE TABLE lab_diary (id INTEGER PRIMARY KEY, value)")
     table.execute(sqlite.TABLES[0])
-    for trigger in sqlite.triggers_of(Diary, ["id", "value"]).values():
+    for trigger in sqlite.triggers_of(connection, Diary, ["id", "value"]).values():
         table.execute(trigger)
     yield table
     table.close()

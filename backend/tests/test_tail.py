@@ -20,7 +20,7 @@ def steps(transactional_db):
     batches = []
     floor = State.objects.get(key="floor")
     yield (
-        Tail(lambda now, start: (start, now.position), lambda tail, batch: batches.append(batch)),
+        Tail("default", lambda now, start: (start, now.position), lambda tail, batch: batches.append(batch)),
         batches,
     )
     floor.save()
@@ -60,7 +60,7 @@ def test_what_fails_is_read_again(steps):
         return start, now.position
 
     failed = []
-    tail = Tail(prepare, lambda tail, batch: batches.append(batch))
+    tail = Tail("default", prepare, lambda tail, batch: batches.append(batch))
     tail.step()
     IntegerValue.objects.create(name="a", value=1)
 

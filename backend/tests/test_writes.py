@@ -299,7 +299,7 @@ def apply_together(post, *bodies):
     data = [{"liveblog": post.liveblog_id, "body": body} for body in bodies]
     requests = [Request("any", {"action": "create", "data": one}, "", f"together {n}") for n, one in enumerate(data)]
     todo = [Write(AnyBinding(), request, Identity("alice", None), lambda row: True) for request in requests]
-    payloads = [answer.payload for answer in apply(todo)]
+    payloads = [answer.payload for answer in apply(todo, "default")]
     return [payload.get("code", "ack") for payload in payloads]
 
 

@@ -8,13 +8,13 @@ need them.
 from types import ModuleType
 from typing import Any, Final
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
 
 from . import postgresql, sqlite
 
 DATABASES: Final[dict[str, ModuleType]] = {"sqlite": sqlite, "postgresql": postgresql}
 
 
-def database() -> Any:
+def database(using: str = DEFAULT_DB_ALIAS) -> Any:
     """Return the module that knows this database's kind."""
-    return DATABASES[connection.vendor]
+    return DATABASES[connections[using].vendor]

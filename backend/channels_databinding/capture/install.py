@@ -10,59 +10,62 @@ from collections.abc import Iterable
 from typing import Any, Final
 from uuid import uuid4
 
-from django.db import DEFAULT_DB_ALIAS, connection, transaction
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.models import ForeignKey, Model
 
-from ..binding import BINDINGS, parts
+from ..binding import BINDINGS, bindings_in, parts
 from ..models import Entry, State
-from . import database
+from . import DATABASES, database
 
 # In containers a pid says little: every server may be number 1 of its own. So a migration that was not finished is
 # taken for dead after an hour even if somebody has its pid.
 MIGRATING_S: Final = 3_600
 
 
-def install(*, only_missing: bool = False) -> list[str]:
-    """Make the journal's tables and the triggers what the bindings need. Returns the tables that were reset.
+def install(using: str = DEFAULT_DB_ALIAS, *, only_missing: bool = False) -> list[str]:
+    """Make the journal's tables and the triggers what this database's bindings need. Returns the tables that were
+    reset.
 
     `only_missing` leaves alone what differs: another release of the project may be running beside this one.
     """
-    _make_tables()
-    with connection.cursor() as cursor:
+    kind = database(using)
+    with connections[using].cursor() as cursor:
+        if not kind.has_tables(cursor):
+            _make_tables(cursor)
         if not _differences(cursor, only_missing)[0]:
             return []
-        with transaction.atomic():
-            database().lock(cursor, patient=not only_missing)
+        with transaction.atomic(using):
+            kind.lock(cursor, patient=not only_missing)
             differing, have, wanted = _differences(cursor, only_missing)
             for name in differing:
                 if name in wanted:
-                    database().put(cursor, name, wanted[name][1])
+                    kind.put(cursor, name, wanted[name][1])
                 else:
-                    database().drop(cursor, name)
+                    kind.drop(cursor, name)
             reset = sorted({table for name, (table, _) in wanted.items() if name not in have and table})
             for table in reset:
-                Entry.objects.create(table=table, op="reset")
+                Entry.objects.using(using).create(table=table, op="reset")
     return reset
 
 
-def missing() -> list[str]:
+def missing(using: str = DEFAULT_DB_ALIAS) -> list[str]:
     """Return what bindings need and this database does not have: tables, and triggers."""
-    with connection.cursor() as cursor:
-        if not database().has_tables(cursor):
+    with connections[using].cursor() as cursor:
+        if not database(using).has_tables(cursor):
             return [Entry._meta.db_table]
         lacking, _, wanted = _differences(cursor, only_missing=True)
-    tables = {model._meta.db_table for binding in BINDINGS for model in binding.watched()}
+    tables = {model._meta.db_table for binding in bindings_in(using) for model in binding.watched()}
     return sorted(tables - {table for table, _ in wanted.values()}) + lacking
 
 
-def uninstall(tables: Iterable[str]) -> None:
+def uninstall(tables: Iterable[str], using: str = DEFAULT_DB_ALIAS) -> None:
     """Take the triggers off these tables: SQLite does not drop a column that a trigger names."""
     tables = set(tables)
-    with connection.cursor() as cursor:
-        for name, (table, _) in database().installed(cursor).items():
+    with connections[using].cursor() as cursor:
+        for name, (table, _) in database(using).installed(cursor).items():
             if table in tables:
-                database().drop(cursor, name)
+                database(using).drop(cursor, name)
 
 
 def image_columns(model: type[Model]) -> list[str]:
@@ -79,29 +82,26 @@ def image_columns(model: type[Model]) -> list[str]:
 def pre_migrate(plan: Iterable[Any] = (), using: str = DEFAULT_DB_ALIAS, **kwargs: Any) -> None:
     """On SQLite take the triggers off the tables of an app that is about to be migrated, and off no other."""
     label = kwargs["app_config"].label
-    if (
-        using != DEFAULT_DB_ALIAS
-        or connection.vendor != "sqlite"
-        or not any(migration.app_label == label for migration, _ in plan)
-    ):
+    if not _has_journal(using) or connections[using].vendor != "sqlite":
         return
-    _make_tables()
+    if not any(migration.app_label == label for migration, _ in plan):
+        return
     # The process that takes them off: if it dies before it puts them back, the next server to look does.
-    State.objects.update_or_create(key="migrating", defaults={"value": f"{os.getpid()} at {time.time()}"})
+    State.objects.using(using).update_or_create(key="migrating", defaults={"value": f"{os.getpid()} at {time.time()}"})
     before = kwargs["apps"].get_models(include_auto_created=True)
-    uninstall(model._meta.db_table for model in before if model._meta.app_label == label)
+    uninstall((model._meta.db_table for model in before if model._meta.app_label == label), using)
 
 
 def post_migrate(using: str = DEFAULT_DB_ALIAS, **kwargs: Any) -> None:
-    if using == DEFAULT_DB_ALIAS:
-        install()
-        State.objects.filter(key="migrating").delete()
+    if bindings_in(using) or _has_journal(using):
+        install(using)
+        State.objects.using(using).filter(key="migrating").delete()
 
 
-def is_migrating() -> bool:
+def is_migrating(using: str = DEFAULT_DB_ALIAS) -> bool:
     """Whether triggers are off on purpose. WAL keeps all processes of a database on one machine, so a pid tells
     whether the one that took them off still lives."""
-    noted = State.objects.filter(key="migrating").values_list("value", flat=True).first()
+    noted = State.objects.using(using).filter(key="migrating").values_list("value", flat=True).first()
     if noted is None:
         return False
     pid, at = noted.split(" at ")
@@ -116,16 +116,22 @@ def is_migrating() -> bool:
     return True
 
 
-def _make_tables() -> None:
-    with connection.cursor() as cursor:
-        if database().has_tables(cursor):
-            return
-        with transaction.atomic():
-            for statement in database().TABLES:
-                cursor.execute(statement)
-            database().lock(cursor)
-            State.objects.get_or_create(key="epoch", defaults={"value": uuid4().hex})
-            State.objects.get_or_create(key="floor", defaults={"value": "0"})
+def _has_journal(using: str) -> bool:
+    if connections[using].vendor not in DATABASES:
+        return False
+    with connections[using].cursor() as cursor:
+        return bool(database(using).has_tables(cursor))
+
+
+def _make_tables(cursor: CursorWrapper) -> None:
+    using = cursor.db.alias
+    with transaction.atomic(using):
+        for statement in database(using).TABLES:
+            cursor.execute(statement)
+        database(using).lock(cursor)
+        state = State.objects.using(using)
+        state.get_or_create(key="epoch", defaults={"value": uuid4().hex})
+        state.get_or_create(key="floor", defaults={"value": "0"})
 
 
 Triggers = dict[str, tuple[str, str]]  # {name: (table, CREATE TRIGGER …)}
@@ -133,8 +139,9 @@ Triggers = dict[str, tuple[str, str]]  # {name: (table, CREATE TRIGGER …)}
 
 def _differences(cursor: CursorWrapper, only_missing: bool) -> tuple[list[str], Triggers, Triggers]:
     """Return the names to act on, the triggers that are there and those that should be."""
-    models = {model: image_columns(model) for binding in BINDINGS for model in binding.watched()}
-    have, wanted = database().installed(cursor), database().triggers(cursor, models)
+    using = cursor.db.alias
+    models = {model: image_columns(model) for binding in bindings_in(using) for model in binding.watched()}
+    have, wanted = database(using).installed(cursor), database(using).triggers(cursor, models)
     missing = [name for name in wanted if name not in have]
     differing = [name for name, trigger in have.items() if wanted.get(name) != trigger]
     return (missing if only_missing else missing + differing), have, wanted

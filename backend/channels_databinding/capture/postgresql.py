@@ -17,7 +17,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
+from django.db import connections, transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.models import Model
 
@@ -73,7 +73,7 @@ def triggers(cursor: CursorWrapper, models: Mapping[type[Model], list[str]]) -> 
            FROM unnest(%s::text[], %s::text[]) AS given (name, quoted), LATERAL (
                SELECT to_regclass(given.quoted) UNION SELECT relid FROM pg_partition_tree(to_regclass(given.quoted))
            ) AS found (relation) WHERE found.relation IS NOT NULL ORDER BY 1, 2""",
-        [list(by_table), [connection.ops.quote_name(table) for table in by_table]],
+        [list(by_table), [cursor.db.ops.quote_name(table) for table in by_table]],
     )
     relations = cursor.fetchall()
     cursor.execute("SELECT quote_ident(current_schema())")
@@ -222,10 +222,11 @@ LATER: Final = """(SELECT * FROM channels_databinding_journal WHERE xid >= %s::t
 
 
 @contextmanager
-def reading() -> Iterator[CursorWrapper]:
+def reading(using: str) -> Iterator[CursorWrapper]:
     """Open a read transaction on this thread's connection. Nobody waits for it, and it waits for nobody."""
+    connection = connections[using]
     within = connection.in_atomic_block  # a TestCase's, which `durable` lets pass
-    with transaction.atomic(durable=True), connection.cursor() as cursor:
+    with transaction.atomic(using, durable=True), connection.cursor() as cursor:
         if not within:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         yield cursor
@@ -268,7 +269,7 @@ def changes(
 ) -> Iterator[tuple[Any, ...]]:
     """Return (id, pk, op, `{column: value}` before it or None, ref) of a table's changes after `start`, in order, the
     values as the driver gives them. An image that does not fit the table as it is now raises a DataError."""
-    quote = connection.ops.quote_name
+    quote = cursor.db.ops.quote_name
     pk = model._meta.pk.column
     assert pk is not None
     # By the table's own types: JSON's would lose digits of a numeric, and know no bytes.
@@ -290,9 +291,9 @@ def changes(
 class Watch:
     """Tells when a change was committed, by anybody. Belongs to one thread; LISTENs on a connection of its own."""
 
-    def __init__(self, nudge: Nudge) -> None:
+    def __init__(self, using: str, nudge: Nudge) -> None:
         self._nudge, self._busy_until = nudge, 0.0
-        self._wrapper = connections.create_connection(DEFAULT_DB_ALIAS)
+        self._wrapper = connections.create_connection(using)
         self._wrapper.set_autocommit(True)
         self._connection: Any = self._wrapper.connection
         self._connection.execute(f"LISTEN {CHANNEL}")

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
-from django.db import connection, transaction
+from django.db import connections, transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.models import Model, UniqueConstraint
 
@@ -50,16 +50,16 @@ def has_tables(cursor: CursorWrapper) -> bool:
 def triggers(cursor: CursorWrapper, models: Mapping[type[Model], list[str]]) -> dict[str, tuple[str, str]]:
     """Return `{name: (table, CREATE TRIGGER …)}` for the models whose tables are there, with images of the columns
     given for each."""
-    tables = set(connection.introspection.table_names(cursor))
+    tables = set(cursor.db.introspection.table_names(cursor))
     return {
         name: (model._meta.db_table, sql)
         for model, columns in models.items()
         if model._meta.db_table in tables
-        for name, sql in triggers_of(model, columns).items()
+        for name, sql in triggers_of(cursor.db, model, columns).items()
     }
 
 
-def triggers_of(model: type[Model], columns: Sequence[str]) -> dict[str, str]:
+def triggers_of(connection: Any, model: type[Model], columns: Sequence[str]) -> dict[str, str]:
     """Return `{name: CREATE TRIGGER …}`."""
     table, pk = model._meta.db_table, _quote(model._meta.pk.column)
 
@@ -79,7 +79,7 @@ def triggers_of(model: type[Model], columns: Sequence[str]) -> dict[str, str]:
         before = _image(columns, "was")
         return f"SELECT {_literal(table)}, was.{pk}, 'delete', {before} FROM {_quote(table)} AS was WHERE {where}"
 
-    clashes = _clashes(model)
+    clashes = _clashes(connection, model)
     return dict(
         [
             create("insert", "AFTER INSERT", entry("NEW", "create", False)),
@@ -102,7 +102,7 @@ def triggers_of(model: type[Model], columns: Sequence[str]) -> dict[str, str]:
     )
 
 
-def _clashes(model: type[Model]) -> list[str]:
+def _clashes(connection: Any, model: type[Model]) -> list[str]:
     """Return the conditions for a row `was` to stand in the way of `NEW`, one for each thing that is unique, so that
     each is one look into its index.
 
@@ -220,17 +220,17 @@ def forget(cursor: CursorWrapper, until: int, most: int) -> int:
 
 
 @contextmanager
-def reading() -> Iterator[CursorWrapper]:
+def reading(using: str) -> Iterator[CursorWrapper]:
     """Open a read transaction on this thread's connection. Nobody waits for it, and it waits for nobody."""
+    connection: Any = connections[using]
     connection.ensure_connection()  # reading the options, it sets the mode
-    wrapper: Any = connection
     # A reader must not take the write lock, which `transaction_mode: IMMEDIATE` would take for it.
-    mode, wrapper.transaction_mode = wrapper.transaction_mode, "DEFERRED"
+    mode, connection.transaction_mode = connection.transaction_mode, "DEFERRED"
     try:
-        with transaction.atomic(durable=True), connection.cursor() as cursor:
+        with transaction.atomic(using, durable=True), connection.cursor() as cursor:
             yield cursor
     finally:
-        wrapper.transaction_mode = mode
+        connection.transaction_mode = mode
 
 
 def stand(cursor: CursorWrapper) -> tuple[str, str, int, bool]:
@@ -282,8 +282,8 @@ def _read(value: Any) -> Any:
 class Watch:
     """Tells when anything was committed, by anybody, in any process. Belongs to one thread and its connection."""
 
-    def __init__(self, nudge: Nudge) -> None:
-        self._nudge = nudge
+    def __init__(self, using: str, nudge: Nudge) -> None:
+        self._connection, self._nudge = connections[using], nudge
         self._version = self._read()
 
     def wait(self, timeout_s: float) -> None:
@@ -303,5 +303,5 @@ class Watch:
 
     def _read(self) -> int:
         # Below Django's cursor, which with DEBUG would note each of these hundred queries a second.
-        connection.ensure_connection()
-        return int(connection.connection.execute("PRAGMA data_version").fetchone()[0])
+        self._connection.ensure_connection()
+        return int(self._connection.connection.execute("PRAGMA data_version").fetchone()[0])

@@ -54,7 +54,7 @@ class Screen:
         frames, ack = await self.visitor.subscribe(self.stream, since, **self.params)
         assert ack["payload"]["action"] == "ack", ack
         self.cursor = ack["cursor"]
-        self._apply(frames)
+        self.apply(frames)
         return [frame["payload"]["action"] for frame in frames]
 
     async def settle(self):
@@ -62,13 +62,13 @@ class Screen:
         # Refused, but like every answer it leaves after what was committed before it.
         frames, answer = await self.visitor.ask(self.stream, {"action": "delete", "pk": "0"})
         assert answer["payload"]["action"] == "error"
-        heard = self._apply(frames)
+        heard = self.apply(frames)
         if ("reset", None) in heard:
             self.resets += 1
             await self.read()
         return heard
 
-    def _apply(self, frames):
+    def apply(self, frames):
         heard = []
         for frame in frames:
             if (frame["stream"], frame.get("params", {})) != (self.stream, self.params):

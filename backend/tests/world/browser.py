@@ -60,7 +60,7 @@ class Browser:
             if write["ref"] not in self.results:
                 self.say(write["ref"], write["payload"])
         for collection in self.collections.values():
-            passed = socket.process.passed
+            passed = socket.process.line.passed
             collection.since = self.truth.position if passed is None else in_line(passed)
             self.subscribe(collection)
 

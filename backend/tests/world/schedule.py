@@ -39,8 +39,8 @@ class World:
         monkeypatch.setattr(journal, "writing", self.around_writing(journal.writing))
         monkeypatch.setattr(journal, "position", self.around_position(journal.position))
         monkeypatch.setattr(settings, "CHANNELS_DATABINDING", {"reset_above": r.choice([6, 1_000])}, raising=False)
-        monkeypatch.setattr("channels_databinding.hub.RESETS_APART_S", 0.0)
-        monkeypatch.setattr("channels_databinding.hub.SLICE", r.choice([1, 128]))
+        monkeypatch.setattr("channels_databinding.feed.RESETS_APART_S", 0.0)
+        monkeypatch.setattr("channels_databinding.feed.SLICE", r.choice([1, 128]))
         monkeypatch.setattr("channels_databinding.outbox.PING_FRAMES", 3)
         monkeypatch.setattr("channels_databinding.outbox.ROOM", r.choice([100, 1 << 20]))
         monkeypatch.setattr("channels_databinding.subscriptions.MOST_HELD", r.choice([500, 1 << 20]))
@@ -67,9 +67,9 @@ class World:
 
     def around_moment(self, real):
         @contextmanager
-        def moment():
+        def moment(using):
             self.meanwhile()
-            with real() as now:
+            with real(using) as now:
                 if not self.quiet and self.r.random() < 0.15:
                     self.say("behind its back")
                     self.outsiders.behind_its_back(self.r)
@@ -80,10 +80,10 @@ class World:
 
     def around_writing(self, real):
         @contextmanager
-        def writing():
+        def writing(using):
             self.meanwhile()
             try:
-                with real() as start:
+                with real(using) as start:
                     yield start
             finally:
                 position = self.truth.look()
@@ -93,9 +93,9 @@ class World:
         return writing
 
     def around_position(self, real):
-        def position():
+        def position(using):
             self.meanwhile()
-            return real()
+            return real(using)
 
         return position
 
@@ -105,9 +105,9 @@ class World:
         """Return what can happen now: [(haste, what, its arguments)]. Those that come first lead to quiet."""
         moves = []
         for process in self.processes:
-            for tail in process.taken:
+            for tail in process.line.taken:
                 moves.append(("hub", self.hand_on, process, tail))
-            if process.has_news(self.truth.epoch, self.truth.position):
+            if process.line.has_news(self.truth.epoch, self.truth.position):
                 moves.append(("tail", self.read, process))
             for job in process.jobs:
                 moves.append(("pool", self.work, process, job))
@@ -156,12 +156,12 @@ class World:
         raise AssertionError("it never becomes quiet")
 
     def read(self, process):
-        process.read()
-        self.say(f"{process.name} read up to {process.read_at[2]}")
+        process.line.read()
+        self.say(f"{process.name} read up to {process.line.read_at[2]}")
 
     def hand_on(self, process, tail):
-        self.say(f"{process.name} hands on up to {process.taken[tail].position}")
-        self.loop.call_soon(process.hand_on, tail)
+        self.say(f"{process.name} hands on up to {process.line.taken[tail].position}")
+        self.loop.call_soon(process.line.hand_on, tail)
 
     def work(self, process, job):
         if job.done:

@@ -5,8 +5,10 @@ from collections import deque
 
 import orjson
 from django.core.exceptions import PermissionDenied
+from django.db import DEFAULT_DB_ALIAS
 
 from channels_databinding import WebsocketBinding, WebsocketDemultiplexer
+from channels_databinding.feed import Feed
 from channels_databinding.hub import Hub
 from example.models import Post
 
@@ -81,19 +83,27 @@ class Job:
 
 
 class Process(Hub):
-    """A server process: a hub, whose tail reads and whose pool works when the schedule says so."""
+    """A server process, whose tail reads and whose pool works when the schedule says so."""
 
     def __init__(self, name):
         super().__init__()
         self.name, self.jobs = name, []
-        self.taken = {}  # {tail: the batch it has read and the loop has not handed on}
-        self.slices = {}  # {tail: what is left to hand on of it}
-        self.reading, self.read_at = [], None
+        self.line = self.feeds[DEFAULT_DB_ALIAS] = Line(DEFAULT_DB_ALIAS, self.run, self.counts, self.presence)
 
     async def run(self, work, *args):
         job = Job(work, args, asyncio.get_running_loop().create_future())
         self.jobs.append(job)
         return await job.future
+
+
+class Line(Feed):
+    """What a process follows of the one database that there is."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.taken = {}  # {tail: the batch it has read and the loop has not handed on}
+        self.slices = {}  # {tail: what is left to hand on of it}
+        self.reading, self.read_at = [], None
 
     def _take(self, loop, tail, delivery):
         self.taken[tail], self.slices[tail] = delivery, self.deliver(delivery)
