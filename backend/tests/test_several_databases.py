@@ -2,6 +2,7 @@
 
 from contextlib import closing
 from random import Random
+from uuid import UUID
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -14,7 +15,8 @@ from channels_databinding import WebsocketBinding, WebsocketDemultiplexer, journ
 from channels_databinding.capture import database
 from channels_databinding.capture.install import install, missing, post_migrate, uninstall
 from channels_databinding.hub import Hub
-from channels_databinding.models import Ref, State
+from channels_databinding.models import Entry, Mark, Ref, State
+from databases import only
 from elsewhere.models import Memo, Note
 from example.models import IntegerValue
 from lab.screen import Screen
@@ -22,6 +24,7 @@ from lab.screen import Screen
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "second", "third"])
 
 PLACES = {"values": (IntegerValue, "default"), "notes": (Note, "second"), "memos": (Memo, "third")}
+START, DAY = 4_000_000_000.0, 86_400  # a clock that is ahead of the tails' own
 TEXT = {"values": "name", "notes": "text", "memos": "text"}
 
 
@@ -50,6 +53,7 @@ def several(bindings_of_one_test):
     for _, using in PLACES.values():
         install(using)
         Ref.objects.using(using).all().delete()
+        connections[using].close()  # who ends all sessions but the test's own should not have to know of this one
     return type("Several", (WebsocketDemultiplexer,), {"consumers": consumers, "groups": ["all"]})
 
 
@@ -106,6 +110,19 @@ async def test_a_write_is_answered_after_its_change_and_known_again_in_its_own_d
         assert change["payload"]["pk"] == ack["payload"]["pk"] == again["payload"]["pk"] == row.pk
         assert change["refs"] == [ack["ref"]]
         assert [ref async for ref in Ref.objects.using(using).values_list("ref", flat=True)] == [ack["ref"]]
+
+
+@pytest.mark.parametrize("stream", PLACES)
+async def test_a_write_that_is_refused_leaves_nothing_in_its_database(visit, several, stream):
+    visitor = await visit(several)
+    _, using = PLACES[stream]
+    too_long = {"action": "create", "data": data(stream, "x" * 200)}
+
+    _, refused = await visitor.ask(stream, too_long)
+    _, again = await visitor.ask(stream, too_long, ref=refused["ref"])
+
+    assert [answer["payload"]["code"] for answer in (refused, again)] == ["invalid", "invalid"]
+    assert not await Ref.objects.using(using).aexists()
 
 
 async def test_one_pings_cursor_is_good_for_each(visit, several):
@@ -217,7 +234,54 @@ async def test_links_are_looked_for_and_heard_of_in_their_own_database(visit, se
 
     [change], _ = await visitor.ask("memos", {"action": "update", "pk": one.pk, "data": {"about": [other.pk]}})
 
-    assert change["payload"]["data"] == {"text": "one", "about": [other.pk]}
+    assert (change["payload"]["data"]["text"], change["payload"]["data"]["about"]) == ("one", [other.pk])
+
+
+async def test_a_row_that_is_gone_is_told_as_it_was_in_its_own_database(visit, several):
+    """Its image is read as SQLite writes it, whatever the other databases are."""
+    visitor = await visit(several)
+    await look(visitor)
+    values = {"text": "a", "at": "2026-11-28T12:00:00Z", "price": "12.50", "done": True, "code": str(UUID(int=7))}
+
+    [made], ack = await visitor.ask("memos", {"action": "create", "data": values})
+    await Memo.objects.filter(pk=ack["payload"]["pk"]).adelete()
+    gone = await visitor.hear()
+
+    assert made["payload"]["data"] == values | {"about": []}
+    assert (gone["payload"]["action"], gone["payload"]["data"]) == ("delete", made["payload"]["data"])
+
+
+def test_each_is_pruned_by_itself(several):
+    for stream, (_, using) in PLACES.items():
+        Mark.objects.using(using).all().delete()
+        journal.mark_and_prune(START, using)
+        make(stream, "old")
+    after = {using: journal.position(using) for _, using in PLACES.values()}
+    journal.mark_and_prune(START + 60, "second")
+    journal.mark_and_prune(START + DAY + 120, "second")
+
+    for _, using in PLACES.values():
+        with journal.moment(using) as now:
+            assert (after[using] <= now.floor) == (using == "second")
+        assert Entry.objects.using(using).exists() == (using != "second")
+        Mark.objects.using(using).all().delete()
+
+
+@only("postgresql", "an SQLite file has no sessions to end")
+async def test_sessions_of_one_that_are_ended_are_begun_anew(visit, several):
+    visitor = await visit(several)
+    await look(visitor)
+    mine = await sync_to_async(lambda: connections["second"].cursor().connection.info.backend_pid)()
+    await sync_to_async(databases.ask)(
+        url("second"),
+        """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+           WHERE datname = current_database() AND pid NOT IN (pg_backend_pid(), ?)""",
+        mine,
+    )
+
+    [change], ack = await visitor.ask("notes", {"action": "create", "data": {"text": "a"}})
+
+    assert (change["payload"]["data"], ack["payload"]["action"]) == ({"text": "a"}, "ack")
 
 
 async def test_a_hook_may_not_ask_another_database_about_a_row_as_it_was(visit, several):

@@ -9,6 +9,10 @@ class Note(models.Model):
 
 class Memo(models.Model):
     text = models.CharField(max_length=50)
+    at = models.DateTimeField(null=True, blank=True)
+    price = models.DecimalField(max_digits=6, decimal_places=2, default=0)
+    done = models.BooleanField(default=False)
+    code = models.UUIDField(null=True, blank=True)
     about = models.ManyToManyField("self", symmetrical=False, blank=True)
 
 
