@@ -113,7 +113,7 @@ def test_the_wheel_has_the_package_with_its_client_and_nothing_else(wheel):
     }
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
     assert metadata["License-Expression"] == "BSD-3-Clause"
-    assert {"Framework :: Django :: 5.2", "Framework :: Django :: 6.0"} < set(metadata.get_all("Classifier"))
+    assert {"Framework :: Django :: 5.2", "Framework :: Django :: 6.1"} < set(metadata.get_all("Classifier"))
     assert metadata.get_payload(decode=True) == (ROOT / "README.md").read_bytes()
 
 

@@ -120,4 +120,5 @@ def test_what_django_says_is_said_once():
 
     told = python("-W", "ignore", "-c", ask, **PRODUCTION).stderr
 
-    assert [json.loads(line)["logger"] for line in told.splitlines()] == ["django.security.DisallowedHost"]
+    loggers = [json.loads(line)["logger"] for line in told.splitlines()]
+    assert loggers.count("django.security.DisallowedHost") == 1  # Django 5.2.0 has django.request tell it, too

@@ -11,6 +11,7 @@ from channels_databinding import journal, writes
 from channels_databinding.limits import limit
 from channels_databinding.models import Mark
 from channels_databinding.tail import Tail
+from example.models import Post
 
 from .browser import Browser
 from .outsiders import Outsiders
@@ -37,6 +38,7 @@ class World:
         monkeypatch.setattr(Tail, "start", lambda tail: None)
         monkeypatch.setattr(journal, "moment", self.around_moment(journal.moment))
         monkeypatch.setattr(journal, "writing", self.around_writing(journal.writing))
+        monkeypatch.setattr(journal, "name", self.around_name(journal.name))
         monkeypatch.setattr(journal, "position", self.around_position(journal.position))
         monkeypatch.setattr(settings, "CHANNELS_DATABINDING", {"reset_above": r.choice([6, 1_000])}, raising=False)
         monkeypatch.setattr("channels_databinding.feed.RESETS_APART_S", 0.0)
@@ -82,15 +84,24 @@ class World:
         @contextmanager
         def writing(using):
             self.meanwhile()
+            within, self.within = (), []
             try:
                 with real(using) as start:
                     yield start
+                within = self.within
             finally:
-                position = self.truth.look()
+                position = self.truth.look(within)
                 for ref in self.busy[-1] if self.busy else ():
                     self.judged.setdefault(ref, position)
 
         return writing
+
+    def around_name(self, real):
+        def name(ref, table, pk, *rest):
+            real(ref, table, pk, *rest)
+            self.within += Post.objects.filter(pk=pk).values_list("pk", "body")
+
+        return name
 
     def around_position(self, real):
         def position(using):

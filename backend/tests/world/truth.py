@@ -48,8 +48,9 @@ class Truth:
         self.been = defaultdict(set)  # pk: groups it was in, even within a transaction
         self.look()
 
-    def look(self):
-        """Note what was committed since the last look: at most one transaction. Returns the journal's position."""
+    def look(self, within=()):
+        """Note what was committed since the last look: at most one transaction, within which these (pk, body) were
+        written. Returns the journal's position."""
         self.file.execute("BEGIN")
         self.epoch, _, position, _ = database().stand(self.file.cursor())
         position = in_line(position)
@@ -63,6 +64,9 @@ class Truth:
         for pk, data in table.items():
             if data["body"] != before.get(pk, {}).get("body"):
                 self.land(pk, data["body"])
+        for pk, body in within:
+            if body != table.get(pk, {}).get("body"):  # another write of the same transaction went over it
+                self.landed[body] += 1
         return position
 
     def land(self, pk, body):
