@@ -11,7 +11,7 @@ from django.db import connection, connections, transaction
 from django.test import RequestFactory
 
 import databases
-from channels_databinding import WebsocketBinding, WebsocketDemultiplexer, journal, readiness
+from channels_databinding import WebsocketBinding, WebsocketDemultiplexer, journal, readiness, tail
 from channels_databinding.capture import database
 from channels_databinding.capture.install import install, missing, post_migrate, uninstall
 from channels_databinding.hub import Hub
@@ -147,6 +147,8 @@ async def test_a_new_epoch_of_one_resets_only_its_own_clients(visit, several):
     visitor = await visit(several)
     await look(visitor)
     epoch = await State.objects.using("second").aget(key="epoch")
+    for _, using in PLACES.values():
+        await Mark.objects.using(using).aget_or_create(at=START, defaults={"position": "0"})
 
     await sync_to_async(journal.renew)(epoch.value, "second")
     told = await visitor.hear()
@@ -154,7 +156,28 @@ async def test_a_new_epoch_of_one_resets_only_its_own_clients(visit, several):
         await sync_to_async(make)(stream, "on")
 
     assert (told["stream"], told["payload"]["action"]) == ("notes", "reset")
+    for _, using in PLACES.values():
+        assert await Mark.objects.using(using).aexists() == (using != "second")
+        await Mark.objects.using(using).all().adelete()
     assert {(await visitor.hear())["stream"], (await visitor.hear())["stream"]} == {"values", "memos"}
+
+
+@only("postgresql", "on SQLite a copy is told by its position alone")
+async def test_a_journal_that_is_restored_into_one_resets_only_its_own_clients(visit, several):
+    visitor = await visit(several)
+    await look(visitor)
+
+    await sync_to_async(sql)(  # as a dump of a server that was further on has it
+        "second",
+        """INSERT INTO channels_databinding_journal (xid, "table", pk, op)
+           SELECT (pg_snapshot_xmax(pg_current_snapshot())::text::bigint + 1000000)::text::xid8,
+               'elsewhere_note', '1', 'create'""",
+    )
+    told = await visitor.hear()
+    await sync_to_async(make)("values", "on")
+
+    assert (told["stream"], told["payload"]["action"]) == ("notes", "reset")
+    assert (await visitor.hear())["stream"] == "values"
 
 
 async def test_who_holds_one_database_holds_up_nobody_in_another(visit, several):
@@ -217,6 +240,20 @@ def test_what_one_lacks_is_told(several, caplog):
     assert readiness.readiness().ready
 
 
+@pytest.mark.parametrize("stream", PLACES)
+async def test_triggers_that_are_missing_are_put_back_and_clients_read_again(visit, several, stream, monkeypatch):
+    monkeypatch.setattr(tail, "LOOK_AT_TRIGGERS_S", 0.1)
+    model, using = PLACES[stream]
+    visitor = await visit(several)
+    await look(visitor)
+
+    await sync_to_async(uninstall)([model._meta.db_table], using)
+    told = await visitor.hear()
+
+    assert (told["stream"], told["payload"]["action"]) == (stream, "reset")
+    assert await sync_to_async(missing)(using) == []
+
+
 def test_the_rows_for_a_page_come_from_their_own_database(several):
     make("notes", "a")
     request = RequestFactory().get("/")
@@ -261,6 +298,7 @@ def test_each_is_pruned_by_itself(several):
     journal.mark_and_prune(START + DAY + 120, "second")
 
     for _, using in PLACES.values():
+        assert Mark.objects.using(using).count() == (2 if using == "second" else 1)
         with journal.moment(using) as now:
             assert (after[using] <= now.floor) == (using == "second")
         assert Entry.objects.using(using).exists() == (using != "second")
@@ -284,10 +322,11 @@ async def test_sessions_of_one_that_are_ended_are_begun_anew(visit, several):
     assert (change["payload"]["data"], ack["payload"]["action"]) == ({"text": "a"}, "ack")
 
 
-async def test_a_hook_may_not_ask_another_database_about_a_row_as_it_was(visit, several):
+@pytest.mark.parametrize("model", [IntegerValue, Note])
+async def test_a_hook_may_ask_no_database_about_a_row_as_it_was(visit, several, model):
     """The answer would be of now."""
     asked = several.consumers["notes"]
-    asked.group_names = classmethod(lambda cls, note: ["all"] if IntegerValue.objects.exists() else [])
+    asked.group_names = classmethod(lambda cls, note: ["all"] if model.objects.exists() else [])
     await sync_to_async(make)("values", "there")
     note = await sync_to_async(make)("notes", "a")
     visitor = await visit(several)
