@@ -108,6 +108,8 @@ def moment() -> Iterator[Moment]:
             raise ImproperlyConfigured(
                 "The journal has no epoch. Run `manage.py migrate` to install channels_databinding."
             ) from None
+        # A journal that was pruned has no row left which could tell that it is of a server further on than this one.
+        is_copy = is_copy or not read_position(floor) <= position
         yield Moment(epoch, read_position(floor), position, is_copy)
 
 

@@ -215,9 +215,14 @@ async def test_a_dump_that_is_restored_over_its_database_makes_everybody_read_ag
         assert await hear(stays, primary.url) == await hear(back, primary.url) == ["create"]
 
 
-async def test_a_dump_of_a_server_that_was_further_on_begins_anew_on_a_fresh_one(primary, tmp_path):
+@pytest.mark.parametrize("journal", ["full", "pruned"])
+async def test_a_dump_of_a_server_that_was_further_on_begins_anew_on_a_fresh_one(primary, journal, tmp_path):
     ask(primary.url, "DO $$ BEGIN FOR n IN 1..5000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$")
     ask(primary.url, "UPDATE example_post SET body = body || '!'")
+    if journal == "pruned":
+        prune = "from channels_databinding import journal; [journal.mark_and_prune(at) for at in (4e9, 5e9, 6e9)]"
+        django(primary.url, "shell", "-c", prune)
+        assert journaled(primary.url) == []
     reader = await come_and_go(primary.url, tmp_path / "log")
     with (
         PostgreSQL() as fresh,
