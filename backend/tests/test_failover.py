@@ -65,10 +65,10 @@ def named(server, database):
 
 
 @contextmanager
-def restored(server, dump, *, into=None):
+def restored(server, dump, *options, into=None):
     """Dump the server's database and restore it. Gives the URL of what is restored: another database of this server,
     or that of the server `into`."""
-    server.do("pg_dump", f"--dbname={server.url}", f"--format={dump}", "--file=dump")
+    server.do("pg_dump", f"--dbname={server.url}", f"--format={dump}", "--file=dump", *options)
     program, *how = RESTORE[dump]
     if into is not None:
         server.do(program, f"--dbname={into.url}", *how)
@@ -193,6 +193,17 @@ def test_a_migrate_of_what_is_restored_finds_everything_there(primary):
         django(url, "migrate", "--verbosity=0")
 
         assert journaled(url) == journaled(primary.url)
+
+
+async def test_a_migrate_begins_anew_where_the_dump_left_out_the_journal(primary, tmp_path):
+    reader = await come_and_go(primary.url, tmp_path / "log")
+    with restored(primary, "custom", "--exclude-table-data=channels_databinding_*") as url:
+        django(url, "migrate", "--verbosity=0")
+        with serve(url, tmp_path / "log") as process:
+            back = await Reader.come(process.port, BLOG, before=reader)
+            assert await hear(back, url) == ["snapshot"]
+            ask(url, insert("d"))
+            assert await hear(back, url) == ["create"]
 
 
 async def test_a_dump_that_is_restored_over_its_database_makes_everybody_read_again(primary, tmp_path):

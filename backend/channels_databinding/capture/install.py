@@ -28,7 +28,7 @@ def install(*, only_missing: bool = False) -> list[str]:
 
     `only_missing` leaves alone what differs: another release of the project may be running beside this one.
     """
-    _make_tables()
+    _make_tables(only_missing)
     with connection.cursor() as cursor:
         if not _differences(cursor, only_missing)[0]:
             return []
@@ -116,9 +116,11 @@ def is_migrating() -> bool:
     return True
 
 
-def _make_tables() -> None:
+def _make_tables(only_missing: bool = False) -> None:
     with connection.cursor() as cursor:
-        if database().has_tables(cursor):
+        # A dump may have left out their rows. While one is being restored they come after the tables: then they are
+        # not missing, and those made here would be in their way.
+        if database().has_tables(cursor) and (only_missing or State.objects.filter(key="epoch").exists()):
             return
         with transaction.atomic():
             for statement in database().TABLES:
