@@ -32,6 +32,13 @@ def server():
         yield server
 
 
+@pytest.fixture(scope="module")
+def process(server, tmp_path_factory):
+    """A process that serves its database, and stays whatever becomes of that."""
+    with serve(server.url, tmp_path_factory.mktemp("process") / "log") as process:
+        yield process
+
+
 @pytest.fixture
 def primary(server):
     """A server that is there, and three posts in its database."""
@@ -41,6 +48,26 @@ def primary(server):
     for body in "abc":
         ask(server.url, insert(body))
     return server
+
+
+@pytest.fixture
+async def come():
+    """Return `come(process, before=None)`: somebody who reads the posts, as who was there before. All leave at the
+    end."""
+    readers = []
+
+    async def come(process, before=None):
+        readers.append(await Reader.come(process.port, BLOG, before=before))
+        return readers[-1]
+
+    yield come
+    for reader in readers:
+        await leave(reader)
+
+
+async def leave(reader):
+    reader.leave()
+    await reader.gone
 
 
 def django(url, *command):
@@ -82,14 +109,6 @@ def restored(server, dump, *options, into=None):
         ask(server.url, "DROP DATABASE restored WITH (FORCE)")
 
 
-async def come_and_go(url, log):
-    """Return somebody who has seen all posts and left, with a cursor."""
-    with serve(url, log) as process:
-        reader = await Reader.come(process.port, BLOG)
-        reader.leave()
-        return reader
-
-
 async def hear(reader, url):
     """Wait until the reader shows what is there. Returns what it was told since the last time."""
     there = stored(url)
@@ -101,13 +120,13 @@ async def hear(reader, url):
 # ---- a standby takes over
 
 
-async def test_a_standby_that_takes_over_is_followed_and_everybody_reads_again(primary, tmp_path):
+async def test_a_standby_that_takes_over_is_followed_and_everybody_reads_again(primary, come, tmp_path):
     with primary.standby() as standby:
         either = f"127.0.0.1:{primary.port},127.0.0.1:{standby.port}"
         url = f"postgres://postgres@{either}/postgres?target_session_attrs=read-write"
         with serve(url, tmp_path / "log") as process:
-            stays, leaves = [await Reader.come(process.port, BLOG) for _ in range(2)]
-            leaves.leave()
+            stays, leaves = [await come(process) for _ in range(2)]
+            await leave(leaves)
             ask(primary.url, insert("replicated"))
             assert await hear(stays, primary.url) == ["snapshot", "create"]
             standby.catch_up()
@@ -118,7 +137,7 @@ async def test_a_standby_that_takes_over_is_followed_and_everybody_reads_again(p
             told = await hear(stays, standby.url)
             ask(standby.url, insert("live"))
             told_live = await hear(stays, standby.url)
-            back = await Reader.come(process.port, BLOG, before=leaves)
+            back = await come(process, before=leaves)
 
             assert told == ["reset", "snapshot"]
             assert {"replicated", "after"} < set(stays.rows.values())
@@ -126,17 +145,17 @@ async def test_a_standby_that_takes_over_is_followed_and_everybody_reads_again(p
             assert await hear(back, standby.url) == ["snapshot"]
 
 
-async def test_nobody_keeps_what_only_the_lost_primary_had(primary, tmp_path):
+async def test_nobody_keeps_what_only_the_lost_primary_had(primary, process, come):
     """The standby has not heard of the last changes, and has gone on without them before it comes to the address."""
-    with primary.standby() as standby, serve(primary.url, tmp_path / "log") as process:
+    with primary.standby() as standby:
         standby.catch_up()
         standby.stop()
-        stays = await Reader.come(process.port, BLOG)
+        stays = await come(process)
         ask(primary.url, f"{insert('lost')}; UPDATE example_post SET body = 'lost' WHERE body = 'a'")
         ask(primary.url, "DELETE FROM example_post WHERE body = 'b'")
         await hear(stays, primary.url)
-        leaves = await Reader.come(process.port, BLOG)
-        leaves.leave()
+        leaves = await come(process)
+        await leave(leaves)
         assert list(leaves.rows.values()) == list(stays.rows.values()) == ["lost", "c", "lost"]
 
         primary.kill()
@@ -148,7 +167,7 @@ async def test_nobody_keeps_what_only_the_lost_primary_had(primary, tmp_path):
         standby.port = primary.port
         standby.start()
         told = await hear(stays, standby.url)
-        back = await Reader.come(process.port, BLOG, before=leaves)
+        back = await come(process, before=leaves)
 
         assert told == ["reset", "snapshot"]
         assert await hear(back, standby.url) == ["snapshot"]
@@ -158,10 +177,11 @@ async def test_nobody_keeps_what_only_the_lost_primary_had(primary, tmp_path):
 # ---- a dump
 
 
-async def test_what_is_restored_is_another_database_and_goes_on_from_there(primary, tmp_path):
-    reader = await come_and_go(primary.url, tmp_path / "log")
-    with restored(primary, "plain") as url, serve(url, tmp_path / "log") as process:
-        back = await Reader.come(process.port, BLOG, before=reader)
+async def test_what_is_restored_is_another_database_and_goes_on_from_there(primary, process, come, tmp_path):
+    reader = await come(process)
+    await leave(reader)
+    with restored(primary, "plain") as url, serve(url, tmp_path / "log") as other:
+        back = await come(other, before=reader)
         assert await hear(back, url) == ["snapshot"]
         assert journaled(url) == journaled(primary.url) != []
 
@@ -173,9 +193,9 @@ async def test_what_is_restored_is_another_database_and_goes_on_from_there(prima
         assert await hear(back, url) == ["delete"]
 
 
-async def test_in_what_is_restored_who_has_no_right_to_the_journal_is_heard(primary, tmp_path):
+async def test_in_what_is_restored_who_has_no_right_to_the_journal_is_heard(primary, come, tmp_path):
     with restored(primary, "custom") as url, serve(url, tmp_path / "log") as process:
-        reader = await Reader.come(process.port, BLOG)
+        reader = await come(process)
         await hear(reader, url)
         ask(
             url,
@@ -195,59 +215,62 @@ def test_a_migrate_of_what_is_restored_finds_everything_there(primary):
         assert journaled(url) == journaled(primary.url)
 
 
-async def test_a_migrate_begins_anew_where_the_dump_left_out_the_journal(primary, tmp_path):
-    reader = await come_and_go(primary.url, tmp_path / "log")
+async def test_a_migrate_begins_anew_where_the_dump_left_out_the_journal(primary, process, come, tmp_path):
+    reader = await come(process)
+    await leave(reader)
     with restored(primary, "custom", "--exclude-table-data=channels_databinding_*") as url:
         django(url, "migrate", "--verbosity=0")
-        with serve(url, tmp_path / "log") as process:
-            back = await Reader.come(process.port, BLOG, before=reader)
+        with serve(url, tmp_path / "log") as other:
+            back = await come(other, before=reader)
             assert await hear(back, url) == ["snapshot"]
             ask(url, insert("d"))
             assert await hear(back, url) == ["create"]
 
 
-async def test_a_dump_that_is_restored_over_its_database_makes_everybody_read_again(primary, tmp_path):
-    with serve(primary.url, tmp_path / "log") as process:
-        stays, leaves = [await Reader.come(process.port, BLOG) for _ in range(2)]
-        leaves.leave()
-        then = stored(primary.url)
-        primary.do("pg_dump", f"--dbname={primary.url}", "--format=custom", "--file=dump")
-        ask(primary.url, insert("after the dump"))
-        assert await hear(stays, primary.url) == ["snapshot", "create"]
+async def test_a_dump_that_is_restored_over_its_database_makes_everybody_read_again(primary, process, come):
+    stays, leaves = [await come(process) for _ in range(2)]
+    await leave(leaves)
+    then = stored(primary.url)
+    primary.do("pg_dump", f"--dbname={primary.url}", "--format=custom", "--file=dump")
+    ask(primary.url, insert("after the dump"))
+    assert await hear(stays, primary.url) == ["snapshot", "create"]
 
-        primary.do("pg_restore", f"--dbname={primary.url}", "--clean", "--single-transaction", "dump")
-        told = await hear(stays, primary.url)
-        back = await Reader.come(process.port, BLOG, before=leaves)
+    primary.do("pg_restore", f"--dbname={primary.url}", "--clean", "--single-transaction", "dump")
+    told = await hear(stays, primary.url)
+    back = await come(process, before=leaves)
 
-        assert told == ["reset", "snapshot"]
-        assert stays.rows == then
-        assert await hear(back, primary.url) == ["snapshot"]
-        ask(primary.url, insert("live"))
-        assert await hear(stays, primary.url) == await hear(back, primary.url) == ["create"]
+    assert told == ["reset", "snapshot"]
+    assert stays.rows == then
+    assert await hear(back, primary.url) == ["snapshot"]
+    ask(primary.url, insert("live"))
+    assert await hear(stays, primary.url) == await hear(back, primary.url) == ["create"]
 
 
 @pytest.mark.parametrize("journal", ["full", "pruned"])
-async def test_a_dump_of_a_server_that_was_further_on_begins_anew_on_a_fresh_one(primary, journal, tmp_path):
+async def test_a_dump_of_a_server_that_was_further_on_begins_anew_on_a_fresh_one(
+    primary, process, come, journal, tmp_path
+):
     ask(primary.url, "DO $$ BEGIN FOR n IN 1..5000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$")
     ask(primary.url, "UPDATE example_post SET body = body || '!'")
     if journal == "pruned":
         prune = "from channels_databinding import journal; [journal.mark_and_prune(at) for at in (4e9, 5e9, 6e9)]"
         django(primary.url, "shell", "-c", prune)
         assert journaled(primary.url) == []
-    reader = await come_and_go(primary.url, tmp_path / "log")
+    reader = await come(process)
+    await leave(reader)
     with (
         PostgreSQL() as fresh,
         restored(primary, "custom", into=fresh) as url,
-        serve(url, tmp_path / "log") as process,
+        serve(url, tmp_path / "log") as other,
     ):
-        back = await Reader.come(process.port, BLOG, before=reader)
+        back = await come(other, before=reader)
         assert await hear(back, url) == ["snapshot"]
         ask(url, insert("d"))
         assert await hear(back, url) == ["create"]
 
-        back.leave()
+        await leave(back)
         ask(url, insert("e"))
-        again = await Reader.come(process.port, BLOG, before=back)
+        again = await come(other, before=back)
 
         assert await hear(again, url) == ["create"]
         assert [op for *_, op in journaled(url)] == ["create", "create"]
