@@ -107,6 +107,8 @@ class Feed:
             if serves(result := await asyncio.shield(task)):
                 return result
             joined_at = self.begun  # what is read from now on is later than that
+            if result.epoch != self.epoch and self._tail is not None:
+                self._tail.nudge()  # it has not seen that this is another database, and may be waiting to try again
 
     async def _read(self, key: Key, start: Position | None) -> CatchUp:
         wait_s = self._next_snapshot.get(key, 0.0) - asyncio.get_running_loop().time()

@@ -110,6 +110,8 @@ def moment(using: str = DEFAULT_DB_ALIAS) -> Iterator[Moment]:
                 f"The journal of the database {using!r} has no epoch. Run `manage.py migrate --database {using}` to "
                 "install channels_databinding."
             ) from None
+        # A journal that was pruned has no row left which could tell that it is of a server further on than this one.
+        is_copy = is_copy or not read_position(floor, using) <= position
         yield Moment(using, epoch, read_position(floor, using), position, is_copy)
 
 

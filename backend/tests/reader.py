@@ -9,6 +9,7 @@ import process
 from process import Server
 
 TEXT, CLOSE, PING, PONG = 0x1, 0x8, 0x9, 0xA
+PATIENCE_S = 30
 
 
 def serve(database, log, kind="daphne"):
@@ -21,8 +22,10 @@ def environment(database):
 
 
 class Reader(asyncio.Protocol):
-    """Somebody who is subscribed to the posts of one blog. `rows` is {pk: body}; `gone` is the close code, None
-    without one. `heard(body)` is called for each change."""
+    """Somebody who is subscribed to the posts of one blog, and again when told to. `rows` is {pk: body}; `gone` is the
+    close code, None without one. `heard(body)` is called for each change."""
+
+    path, stream, shown = "/ws/posts/", "posts", "body"
 
     @classmethod
     async def come(cls, port, blog, *, before=None, buffer=None, heard=None):
@@ -46,6 +49,7 @@ class Reader(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         self.gone, self._ready = loop.create_future(), loop.create_future()
         self._heard, self._data, self._is_open, self._code = heard, bytearray(), False, None
+        self._news = asyncio.Event()
 
     def stop(self):
         """Read no more."""
@@ -57,13 +61,21 @@ class Reader(asyncio.Protocol):
     def leave(self):
         self._transport.abort()
 
+    async def until(self, is_so):
+        """Read until it is so."""
+        async with asyncio.timeout(PATIENCE_S):
+            while not is_so():
+                self._news.clear()
+                await self._news.wait()
+
     # ---- asyncio calls
 
     def connection_made(self, transport):
         self._transport = transport
         transport.write(
-            b"GET /ws/posts/ HTTP/1.1\r\nHost: 127.0.0.1\r\nOrigin: http://127.0.0.1\r\nUpgrade: websocket\r\n"
+            b"GET %b HTTP/1.1\r\nHost: 127.0.0.1\r\nOrigin: http://127.0.0.1\r\nUpgrade: websocket\r\n"
             b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+            % self.path.encode()
         )
 
     def data_received(self, data):
@@ -74,8 +86,7 @@ class Reader(asyncio.Protocol):
                 return
             assert b" 101 " in head, head
             self._is_open, self._data = True, rest
-            since = {"since": self.cursor} if self.cursor else {}
-            self._say("posts", {"action": "subscribe", **since}, "s1", params={"liveblog": self._blog})
+            self._subscribe()
         while (frame := self._next()) is not None:
             self._take(*frame)
 
@@ -110,6 +121,11 @@ class Reader(asyncio.Protocol):
     def _say(self, stream, payload, ref, **envelope):
         self._send(TEXT, orjson.dumps({"stream": stream, "ref": ref, **envelope, "payload": payload}))
 
+    def _subscribe(self):
+        since = {"since": self.cursor} if self.cursor else {}
+        params = {} if self._blog is None else {"params": {"liveblog": self._blog}}
+        self._say(self.stream, {"action": "subscribe", **since}, "s1", **params)
+
     def _take(self, opcode, payload):
         if opcode == TEXT:
             self._hear(orjson.loads(payload))
@@ -123,15 +139,20 @@ class Reader(asyncio.Protocol):
     def _hear(self, frame):
         self.cursor = frame.get("cursor", self.cursor)
         self.told.append(frame["payload"]["action"])
+        self._news.set()
         match frame["payload"]:
             case {"action": "ping"}:
                 self._say("", {"action": "ack"}, frame["ref"])
             case {"action": "ack"}:
-                self._ready.set_result(None)
+                if not self._ready.done():
+                    self._ready.set_result(None)
+            case {"action": "reset"}:
+                self.cursor = None
+                self._subscribe()
             case {"action": "snapshot", "rows": rows} as part:
                 if part.get("first"):
                     self.rows = {}
-                self.rows |= {row["pk"]: row["data"]["body"] for row in rows}
+                self.rows |= {row["pk"]: row["data"][self.shown] for row in rows}
             case {"action": "changes", "changes": changes}:
                 for change in changes:
                     self._change(**change)
@@ -139,7 +160,10 @@ class Reader(asyncio.Protocol):
                 self._change(**change)
 
     def _change(self, action, pk, data, **more):
-        assert action in ("create", "update"), action
-        self.rows[pk] = data["body"]
+        assert action in ("create", "update", "delete"), action
+        if action == "delete":
+            self.rows.pop(pk, None)
+            return
+        self.rows[pk] = data[self.shown]
         if self._heard is not None:
-            self._heard(data["body"])
+            self._heard(data[self.shown])

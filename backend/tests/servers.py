@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from glob import glob
 from pathlib import Path
 
@@ -131,18 +131,32 @@ class PostgreSQL(Service):
     def __init__(self, **settings):
         super().__init__()
         self._settings = settings
-        self.url = f"postgres://postgres@127.0.0.1:{self.port}/postgres"
         if self._who:
             shutil.chown(self.folder, "postgres", "postgres")
 
+    @property
+    def url(self):
+        return f"postgres://postgres@127.0.0.1:{self.port}/postgres"
+
     def start(self):
         if not (self.folder / "data").exists():
-            options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"]
-            assert self._run("initdb", "--pgdata=data", *options).wait(START_S) == 0, self.log()
+            self._make()
         super().start()
 
     def stop(self, sign=signal.SIGINT):
         super().stop(sign)
+
+    def do(self, program, *arguments):
+        """Have one of its programs do something in its folder."""
+        assert self._run(program, *arguments).wait(START_S) == 0, self.log()
+
+    def standby(self):
+        """Return one that follows this one, and answers whoever reads."""
+        return Standby(self)
+
+    def _make(self):
+        options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"]
+        self.do("initdb", "--pgdata=data", *options)
 
     def _command(self):
         settings = {
@@ -161,6 +175,34 @@ class PostgreSQL(Service):
         with suppress(psycopg.OperationalError):
             psycopg.connect(self.url).close()
             return True
+
+
+class Standby(PostgreSQL):
+    """Where it answers, `port` says: set it before a start to have it in another's place."""
+
+    def __init__(self, primary):
+        super().__init__(**primary._settings)
+        self._primary = primary
+
+    def catch_up(self):
+        """It has all that the one it follows has committed."""
+        (end,) = self._ask(self._primary.url, "SELECT pg_current_wal_lsn()")
+        deadline = time.monotonic() + START_S
+        while not self._ask(self.url, "SELECT pg_last_wal_replay_lsn() >= %s", end)[0]:
+            assert time.monotonic() < deadline, f"it did not catch up in {START_S} s:\n{self.log()}"
+            time.sleep(0.02)  # another process tells of nothing but by an answer
+
+    def promote(self):
+        """It follows nobody any more, and may be written to."""
+        self._ask(self.url, "SELECT pg_promote()")
+
+    def _ask(self, url, statement, *values):
+        with closing(psycopg.connect(url)) as session:
+            return session.execute(statement, values or None).fetchone()
+
+    def _make(self):
+        how = ["--write-recovery-conf", "--checkpoint=fast", "--no-sync"]
+        self.do("pg_basebackup", "--pgdata=data", f"--dbname={self._primary.url}", *how)
 
 
 class Redis(Service):

@@ -1,6 +1,7 @@
 """PostgreSQL: every way a row can change, by whomever; transactions that commit in another order than they began; and a
 database that is restarted, restored or pruned beneath its readers."""
 
+import asyncio
 import datetime
 import math
 import threading
@@ -486,6 +487,17 @@ async def test_a_table_that_was_restored_from_a_dump_makes_old_cursors_worthless
     assert await again.read(cursor) == ["snapshot"]
     await Blog.objects.acreate(slug="b")
     assert [action for action, _ in await again.settle()] == ["create"]
+
+
+async def test_who_comes_before_another_database_is_noticed_has_it_noticed(visit, settings):
+    settings.CHANNELS_DATABINDING = {"poll_s": 60}
+    await look(visit, "blogs")
+
+    await State.objects.filter(key="epoch").aupdate(value="another")  # nobody notifies
+    labels = Screen(await visit(Lab), "labels", {})
+
+    async with asyncio.timeout(2):  # by itself it looks every five seconds
+        assert await labels.read() == ["snapshot"]
 
 
 def test_what_an_open_transaction_wrote_is_not_pruned():

@@ -31,7 +31,10 @@ def install(using: str = DEFAULT_DB_ALIAS, *, only_missing: bool = False) -> lis
     """
     kind = database(using)
     with connections[using].cursor() as cursor:
-        if not kind.has_tables(cursor):
+        # A dump may have left out their rows. While one is being restored they come after the tables: then they are
+        # not missing, and those made here would be in their way.
+        state = State.objects.using(using)
+        if not kind.has_tables(cursor) or not (only_missing or state.filter(key="epoch").exists()):
             _make_tables(cursor)
         if not _differences(cursor, only_missing)[0]:
             return []
