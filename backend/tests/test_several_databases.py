@@ -341,7 +341,7 @@ class Stale:
     """Sends what reads it can to a database that knows nothing yet, as a replica that is behind."""
 
     def db_for_read(self, model, instance=None, **hints):
-        return "third" if model is Note and instance is None else None
+        return "default" if model in (Note, Memo, Memo.about.through) and instance is None else None
 
 
 async def test_a_replica_is_never_read_for_what_is_sent(visit, several, settings):
@@ -358,6 +358,22 @@ async def test_a_replica_is_never_read_for_what_is_sent(visit, several, settings
     assert screen.column("text") == {note.pk: "a"}
     assert heard["payload"]["data"]["text"] == "b"
     assert ack["payload"]["action"] == "ack"
+
+
+async def test_a_replica_is_never_read_for_links(visit, several, settings):
+    settings.DATABASE_ROUTERS = ["test_several_databases.Stale", *settings.DATABASE_ROUTERS]
+    several.consumers["memos"].group_names = classmethod(
+        lambda cls, memo: [m.text for m in memo.about.all()] or ["all"]
+    )
+    one, other = [await sync_to_async(make)("memos", text) for text in ("one", "all")]
+    visitor = await visit(several)
+    screen = Screen(visitor, "memos", {})
+    await screen.read()
+
+    [change], _ = await visitor.ask("memos", {"action": "update", "pk": one.pk, "data": {"about": [other.pk]}})
+
+    assert screen.column("about") == {one.pk: [], other.pk: []}
+    assert change["payload"]["data"]["about"] == [other.pk]
 
 
 async def test_who_stays_and_who_comes_and_goes_show_what_is_there(visit, several):
