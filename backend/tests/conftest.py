@@ -1,7 +1,9 @@
 """Fixtures: a real database file, real triggers, a real consumer. Nothing is mocked but the network's last metre."""
 
 import pytest
+from django.contrib.contenttypes.management import create_contenttypes
 from django.db import connection
+from django.db.models.signals import post_migrate
 
 import databases
 from channels_databinding.binding import BINDINGS
@@ -12,6 +14,9 @@ from visitor import Visitor
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup):
     """Threads keep their connections until the end, and PostgreSQL drops no database that is in use."""
+    # Every flush would write anew what Django notes of its models, which takes longer than most tests and serves none.
+    post_migrate.disconnect(create_contenttypes)
+    post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
     yield
     databases.close_others(connection)
 
