@@ -50,8 +50,7 @@ async def measure(asked, database, folder):
     with serve(database, folder / "log", asked.server) as server:
         before, took_s = await come(server, asked.sockets)
         print(f"{asked.server}: {asked.sockets:,} sockets, {ROWS} rows; the first time live in {took_s:.1f} s")
-        server.process.kill()
-        server.process.wait()
+        server.kill()
     ask(database, "UPDATE example_post SET body = ? WHERE id = 1", "meanwhile")
     for how, earlier in (("without a cursor", None), ("with their cursors", before)):
         with serve(database, folder / "log", asked.server) as server:

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(REPOSITORY / "e2e"))
+sys.path[:0] = [str(REPOSITORY / "e2e"), str(REPOSITORY / "backend/tests")]
 
 from machine import Server, manage  # noqa: E402
 

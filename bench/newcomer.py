@@ -21,10 +21,10 @@ from pathlib import Path
 from playwright.sync_api import expect, sync_playwright
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(REPOSITORY / "e2e"))
+sys.path[:0] = [str(REPOSITORY / "e2e"), str(REPOSITORY / "backend/tests")]
 
 from conftest import FLAGS, NAMES  # noqa: E402
-from machine import free_port  # noqa: E402
+from process import free_port  # noqa: E402
 from screen import LIVE, Screen, log_in  # noqa: E402
 
 PATIENCE_S = 600

@@ -86,20 +86,18 @@ class Site(Server):
         packages = run(self.folder, f"{python} -c \"import sysconfig; print(sysconfig.get_path('purelib'))\"", {})
         with open(f"{packages.strip()}/ours.pth", "w") as others:
             others.write(sysconfig.get_path("purelib"))
-        self._where = {
-            "cwd": self.folder,
-            "env": {
-                "PATH": f"{python.parent}:{os.environ['PATH']}",
-                "HOME": str(folder),
-                "PIP_NO_INDEX": "1",
-                "npm_config_offline": "true",
-                "PYTHONUNBUFFERED": "1",
-            },
+        self._folder = self.folder
+        self._environment = {
+            "PATH": f"{python.parent}:{os.environ['PATH']}",
+            "HOME": str(folder),
+            "PIP_NO_INDEX": "1",
+            "npm_config_offline": "true",
+            "PYTHONUNBUFFERED": "1",
         }
         self._command = [python, "manage.py", "runserver", "--noreload", f"127.0.0.1:{self.port}"]
 
     def type(self, command):
-        return run(self.folder, command, self._where["env"])
+        return run(self.folder, command, self._environment)
 
     def follow(self, blocks, **packages):
         """Do what the blocks say. `packages` are what stands for what is on no index yet."""

@@ -17,8 +17,12 @@ import pytest
 import yaml
 from playwright.sync_api import expect
 
+from databases import only
 from process import free_port
 from screen import LIVE, Screen
+from servers import Missing, PostgreSQL, Redis
+
+pytestmark = only("sqlite", "it starts a PostgreSQL and a Redis of its own, and asks none that is tested")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DOCKERFILE = (REPOSITORY / "Dockerfile").read_text()
@@ -106,9 +110,11 @@ def copy(source, target, **options):
 @pytest.fixture(scope="module")
 def urls():
     """The database and the channel layer that docker-compose.yml starts beside it."""
-    servers = pytest.importorskip("servers")
-    with servers.PostgreSQL() as postgresql, servers.Redis() as redis:
-        yield {"DATABASE_URL": postgresql.url, "REDIS_URL": redis.url}
+    try:
+        with PostgreSQL() as postgresql, Redis() as redis:
+            yield {"DATABASE_URL": postgresql.url, "REDIS_URL": redis.url}
+    except Missing as missing:
+        pytest.skip(str(missing))
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,10 @@ import pytest
 from playwright.sync_api import expect
 
 from conftest import PATIENCE_MS
+from databases import only
 from newcomer import NODE_MODULES, ROOT, Site, read
+
+pytestmark = only("sqlite", "a site is on a file of its own, as the README makes it")
 
 README = read("README.md", after="## Use it in your app")
 PAGE_AT = next(at for at, block in enumerate(README) if block.kind == "html")

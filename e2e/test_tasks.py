@@ -581,22 +581,26 @@ def test_500_rows_are_quick(visit, database):
     alice, bob = visit("alice", PAGE), visit("bob", PAGE)
     expect(alice.tasks).to_have_count(500)
 
-    alice.page.evaluate(WATCH_KEYS)
-    alice.open_cell("Task 250", "Title").press_sequentially(" is typed into, letter by letter", delay=30)
-    expect(bob.task("Task 250 is typed into, letter by letter")).to_be_visible()
+    text, computed_ms = " is typed into, letter by letter", stopwatch(alice.page)
+    editor, before_ms = alice.open_cell("Task 250", "Title"), computed_ms()
+    editor.press_sequentially(text, delay=30)
+    a_key_ms = (computed_ms() - before_ms) / len(text)
+    expect(bob.task(f"Task 250{text}")).to_be_visible()
 
-    worst_ms = max(alice.page.evaluate("window.took"))
-    print(f"500 rows: slowest key {worst_ms:.0f} ms")
-    assert worst_ms < 200  # of a busy machine; on a quiet one it is under 16
+    print(f"500 rows: {a_key_ms:.0f} ms a key")
+    assert a_key_ms < 60  # on a machine of 2026 it is 24, most of them the test's own
 
 
-WATCH_KEYS = """() => {
-  window.took = []
-  addEventListener('keydown', () => {
-    const began = performance.now()
-    requestAnimationFrame(() => setTimeout(() => window.took.push(performance.now() - began)))
-  }, true)
-}"""
+def stopwatch(page):
+    """Return what tells how many milliseconds the page has computed: a busy machine makes that last, but not more."""
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def computed_ms():
+        metrics = session.send("Performance.getMetrics")["metrics"]
+        return next(metric["value"] for metric in metrics if metric["name"] == "TaskDuration") * 1_000
+
+    return computed_ms
 
 
 def test_on_a_phone_everything_is_there_by_touch_and_nothing_sticks_out(visit):

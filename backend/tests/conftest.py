@@ -1,9 +1,12 @@
 """Fixtures: a real database file, real triggers, a real consumer. Nothing is mocked but the network's last metre."""
 
 import pytest
+from django.contrib.contenttypes.management import create_contenttypes
 from django.db import connection
+from django.db.models.signals import post_migrate
 
 import databases
+from channels_databinding import complaints
 from channels_databinding.binding import BINDINGS
 from channels_databinding.models import Ref
 from visitor import Visitor
@@ -12,8 +15,17 @@ from visitor import Visitor
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup):
     """Threads keep their connections until the end, and PostgreSQL drops no database that is in use."""
+    # Every flush would write anew what Django notes of its models, which takes longer than most tests and serves none.
+    post_migrate.disconnect(create_contenttypes)
+    post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
     yield
     databases.close_others(connection)
+
+
+@pytest.fixture(autouse=True)
+def complaints_of_one_test():
+    """What was complained of in an earlier test is told again: each looks at a log of its own."""
+    complaints._complaints.clear()
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ COMMANDS = {
     "uvicorn": ["uvicorn", "--log-level", "warning", "--port"],
 }
 START_S, STOP_S = 30, 20
+FIRST_PORT = int(os.environ.get("FIRST_PORT", "20000"))  # bin/test runs two parts at a time, each with its own 6,000
 
 
 def environment(database, settings, **more):
@@ -25,6 +26,7 @@ def environment(database, settings, **more):
         "DJANGO_SETTINGS_MODULE": settings,
         "PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(TESTS)]),
         "PYTHONUNBUFFERED": "1",
+        "PYTHONFAULTHANDLER": "1",
         "DATABASE_URL": database,
         "DEBUG": "0",  # which would remember each query
         "SECRET_KEY": "a key of production's length, which nobody can guess",
@@ -37,7 +39,7 @@ def free_port():
     """Return a port nobody listens on. Below those that systems hand out by themselves: it must still be free when a
     killed server comes back."""
     while True:
-        port = random.randrange(20_000, 32_000)
+        port = random.randrange(FIRST_PORT, FIRST_PORT + 6_000)
         with socket.socket() as candidate:
             try:
                 candidate.bind(("127.0.0.1", port))
@@ -47,36 +49,44 @@ def free_port():
 
 
 class Server:
-    """`application` on the server `kind`. What it says goes to the file `log`."""
+    """`application` on the server `kind`. What it says goes to the file `log`. `process` is the last one it had."""
 
-    def __init__(self, application, environment, log, kind="daphne"):
-        self.port = free_port()
+    def __init__(self, application, environment, log, kind="daphne", *, folder=None):
+        self.port, self.process = free_port(), None
         self._command = [sys.executable, "-m", *COMMANDS[kind], str(self.port), application]
-        self._environment, self._log = environment, log
+        self._environment, self._folder, self._log = environment, folder, log
 
     def start(self):
-        """It answers."""
+        """It answers. One that does already is left alone."""
+        if self._runs():
+            return
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
-                self._command, env=self._environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+                self._command, cwd=self._folder, env=self._environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL
             )
         deadline = time.monotonic() + START_S
         while not self._answers():
-            assert self.process.poll() is None, f"the server ended at once:\n{self.log()}"
+            assert self._runs(), f"the server ended at once:\n{self.log()}"
             assert time.monotonic() < deadline, f"the server did not start in {START_S} s:\n{self.log()}"
             time.sleep(0.02)  # another process tells of nothing but by an answer
 
     def stop(self):
-        self.process.send_signal(signal.SIGTERM)
+        """It ends as for a new version: in its own time, which is bounded."""
+        if not self._runs():
+            return
+        self.process.terminate()
         try:
             self.process.wait(STOP_S)
         except subprocess.TimeoutExpired:
-            self.kill()
+            self.process.send_signal(signal.SIGABRT)  # it writes where each thread is
+            self.process.wait()
+            raise AssertionError(f"the server did not stop in {STOP_S} s:\n{self.log()}") from None
 
     def kill(self):
-        """It ends as in a crash."""
-        self.process.kill()
-        self.process.wait()
+        """It ends as in a crash: nothing is flushed, nobody is told."""
+        if self._runs():
+            self.process.kill()
+            self.process.wait()
 
     @contextmanager
     def running(self):
@@ -85,6 +95,9 @@ class Server:
             yield self
         finally:
             self.stop()
+
+    def _runs(self):
+        return self.process is not None and self.process.poll() is None
 
     def _answers(self):
         try:

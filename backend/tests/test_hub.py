@@ -233,20 +233,20 @@ async def test_a_snapshot_is_shared_only_with_who_joined_before_the_hub_passed_i
 
 
 async def test_a_subscribe_begins_when_earlier_writes_are_answered(visit):
-    answers = []
+    answers = asyncio.Queue()
 
     class Late(Feed):
         def when_passed(self, position, then):
-            answers.append(then)
+            answers.put_nowait(then)
 
     hub = Hub(Late)
     alice = await User.objects.acreate(username="alice")
     browser, other = await visit(LiveEdit, alice, hub=hub), await visit(LiveEdit, hub=hub)
     write = await browser.say("intval", {"action": "create", "data": {"name": "a", "value": 1}})
     subscribe = await browser.say("intval", {"action": "subscribe"})
-    await other.hear()  # the write is done,
+    answer = await asyncio.wait_for(answers.get(), 10)  # the write is done,
     await other.subscribe("intval")  # and there was time for a subscribe
-    answers.pop()()
+    answer()
     told = await browser.hear_until(subscribe)
 
     assert [frame["ref"] for frame in told if "ref" in frame] == [write, subscribe]

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from channels_databinding.metrics import DatabindingCollector
+from databases import only
 from example.consumers import Values
 from example.models import IntegerValue
 from process import environment
@@ -105,6 +106,8 @@ print("serves", flush=True)
 sys.stdin.read()
 """
 
+ON_A_FILE = only("sqlite", "each process is on a file of its own, and asks it nothing")
+
 
 @pytest.fixture
 def process(tmp_path):
@@ -144,6 +147,7 @@ def free_ports(count):
         return port
 
 
+@ON_A_FILE
 def test_each_process_is_asked_on_a_port_of_its_own(process):
     port = free_ports(2)
 
@@ -154,6 +158,7 @@ def test_each_process_is_asked_on_a_port_of_its_own(process):
         assert b"channels_databinding_sockets 0.0" in urlopen(f"http://127.0.0.1:{one}/metrics").read()
 
 
+@ON_A_FILE
 def test_a_process_for_which_no_port_is_left_serves_all_the_same(process):
     port = free_ports(1)
     process(f"127.0.0.1:{port}")
@@ -164,6 +169,7 @@ def test_a_process_for_which_no_port_is_left_serves_all_the_same(process):
     assert f"Metrics are not served: METRICS=127.0.0.1:{port} has no free port" in told
 
 
+@ON_A_FILE
 def test_without_the_setting_nobody_is_told_anything(process):
     serving = process("")
 

@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from databases import only
+
+pytestmark = only("sqlite", "it is about files, and asks no database")
+
 REPOSITORY = Path(__file__).parents[2]
 FILES = [
     "bin/rename",

@@ -12,7 +12,10 @@ import psycopg
 import pytest
 
 import servers
+from databases import only
 from servers import PostgreSQL, Redis
+
+pytestmark = only("sqlite", "it starts servers of its own, and asks none that is tested")
 
 ECHO = [sys.executable, "-c", "import os; print(*map(os.getenv, ('DATABASE_URL', 'REDIS_URL')), flush=True); input()"]
 
