@@ -18,7 +18,7 @@ from .counts import Counts
 from .journal import Moment, Position, read_position
 from .outbox import Outbox
 from .presence import Presence
-from .protocol import COME_BACK
+from .protocol import Close
 from .subscriptions import CatchUp, Key, Listeners, Member, Subscription, Texts, catch_up, reset
 from .tail import Tail
 from .writes import Writer
@@ -259,7 +259,7 @@ class Feed:
         if member.told:
             member.outbox.hand(reset(member.key, reason))
         elif not member.outbox.subscribed:
-            member.outbox.close(COME_BACK)
+            member.outbox.close(Close.RESET)
         self.leave(member)  # last: if nobody is left, this lets out the answers that wait
 
     def _note_reset(self, key: Key) -> None:
