@@ -233,11 +233,11 @@ async def test_a_snapshot_is_shared_only_with_who_joined_before_the_hub_passed_i
 
 
 async def test_a_subscribe_begins_when_earlier_writes_are_answered(visit):
-    answers = []
+    answers = asyncio.Queue()
 
     class Late(Feed):
         def when_passed(self, position, then):
-            answers.append(then)
+            answers.put_nowait(then)
 
     hub = Hub(Late)
     alice = await User.objects.acreate(username="alice")
@@ -246,7 +246,7 @@ async def test_a_subscribe_begins_when_earlier_writes_are_answered(visit):
     subscribe = await browser.say("intval", {"action": "subscribe"})
     await other.hear()  # the write is done,
     await other.subscribe("intval")  # and there was time for a subscribe
-    answers.pop()()
+    (await answers.get())()
     told = await browser.hear_until(subscribe)
 
     assert [frame["ref"] for frame in told if "ref" in frame] == [write, subscribe]
