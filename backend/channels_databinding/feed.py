@@ -144,9 +144,9 @@ class Feed:
         self._release(everything=True)
         pool.let_go()
 
-    def when_passed(self, position: Position, then: Callable[[], None]) -> None:
-        """Call `then` once every member was handed what is to be told up to `position`."""
-        if self.passed is None or position <= self.passed:
+    def when_passed(self, position: Position | None, then: Callable[[], None]) -> None:
+        """Call `then` once every member was handed what is to be told up to `position`; None: nothing is."""
+        if self.passed is None or position is None or position <= self.passed:
             then()
         else:
             self._waiting.append((position, then))
