@@ -146,7 +146,7 @@ class Feed:
 
     def when_passed(self, position: Position | None, then: Callable[[], None]) -> None:
         """Call `then` once every member was handed what is to be told up to `position`; None: nothing is."""
-        if self.passed is None or position is None or position <= self.passed:
+        if position is None or self._has_passed(position):
             then()
         else:
             self._waiting.append((position, then))
@@ -154,12 +154,12 @@ class Feed:
                 self._tail.nudge()
 
     def _release(self, *, everything: bool = False) -> None:
-        waiting, self._waiting = self._waiting, deque()
-        for position, then in waiting:
-            if everything or (self.passed is not None and position <= self.passed):
-                then()
-            else:
-                self._waiting.append((position, then))
+        # In order: they are one writer's positions, taken one after the other.
+        while self._waiting and (everything or self._has_passed(self._waiting[0][0])):
+            self._waiting.popleft()[1]()
+
+    def _has_passed(self, position: Position) -> bool:
+        return self.passed is None or position <= self.passed
 
     def prepare(self, now: Moment, start: Position | None) -> Delivery:
         """Write what everybody who listens must hear. Runs in the tail's thread, in its read transaction."""
@@ -211,12 +211,7 @@ class Feed:
             return
         self.passed = delivery.position
         for subscription in self.subscriptions.values():
-            if subscription.shared:
-                subscription.shared = {
-                    start: task
-                    for start, task in subscription.shared.items()
-                    if not task.done() or (not task.exception() and task.result().position >= delivery.position)
-                }
+            subscription.shared = {start: task for start, task in subscription.shared.items() if not task.done()}
         self._release(everything=delivery.starts_over)
 
     def _hand(self, delivery: Delivery) -> Iterator[Member]:
