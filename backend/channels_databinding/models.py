@@ -30,14 +30,12 @@ class Entry(Table):
 class Ref(Table):
     """A client write that was applied: sent again, it is answered from here and not done twice."""
 
+    pk = models.CompositePrimaryKey("who", "ref")
     who = models.TextField()
     ref = models.TextField()
     digest = models.TextField()  # of stream and payload: the same ref with another payload is refused
     answer = models.TextField(null=True)  # the pk of the row, as JSON
     at = models.FloatField()  # seconds since 1970
-
-    class Meta(Table.Meta):
-        constraints = [models.UniqueConstraint(fields=["who", "ref"], name="channels_databinding_ref_once")]
 
 
 class Mark(Table):
