@@ -4,7 +4,6 @@ One socket: frames in, frames out, an ack or an error for each `ref`.
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, Final
@@ -12,20 +11,17 @@ from typing import Any, Final
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
 
-from .complaints import complain
 from .guest import Guest
 from .hooks import call
 from .hub import Hub
 from .inbox import Inbox
+from .log import complain, logger, subject
 from .membership import Membership
 from .outbox import Outbox, Send
 from .protocol import BadFrame, Close, Refused, Request, decode, frame, quote
 from .rows import Binding
 from .sessions import identity
-from .subject import subject
 from .writes import OutcomeUnknown, Write
-
-logger = logging.getLogger(__name__)
 
 WRITES: Final = ("create", "update", "delete")
 ACK: Final = {"action": "ack"}

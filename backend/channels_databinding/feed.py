@@ -5,7 +5,6 @@ how far everybody is. It never waits for a database or for one socket.
 """
 
 import asyncio
-import logging
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
@@ -16,14 +15,13 @@ from typing import Any, Final
 from . import cursor, pool
 from .counts import Counts
 from .journal import Moment, Position, read_position
+from .log import logger
 from .outbox import Outbox
 from .presence import Presence
 from .protocol import Close
 from .subscriptions import CatchUp, Key, Listeners, Member, Subscription, Texts, catch_up, reset
 from .tail import Tail
 from .writes import Writer
-
-logger = logging.getLogger(__name__)
 
 FOLLOW_S: Final = 10.0  # until the journal was read once; past it a subscribe fails
 RESETS_APART_S: Final = 1.0  # between two snapshots of one subscription that resets ask for

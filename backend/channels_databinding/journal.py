@@ -19,8 +19,8 @@ from django.db.models import Model
 
 from .capture import database
 from .capture.install import image_columns
-from .complaints import complain
 from .limits import limit
+from .log import complain
 from .models import Mark, State
 
 Position: TypeAlias = Any

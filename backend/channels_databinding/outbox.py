@@ -8,7 +8,6 @@ and then with a ping: what was sent since the last answered one is what may be l
 """
 
 import asyncio
-import logging
 import time
 import types
 from collections import deque
@@ -16,9 +15,8 @@ from collections.abc import Awaitable, Callable, Generator
 from typing import Any, Final
 
 from .counts import Counts
+from .log import logger
 from .protocol import Close, frame
-
-logger = logging.getLogger(__name__)
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 

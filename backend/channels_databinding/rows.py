@@ -14,10 +14,10 @@ from django.db import DatabaseError, DataError, connections, router
 from django.db.models import BooleanField, Model, QuerySet
 
 from .binding import WebsocketBinding
-from .complaints import complain
 from .hooks import call
 from .journal import PassingOver
 from .limits import limit
+from .log import complain
 from .protocol import encode
 from .serializers import ColumnField, value_of
 

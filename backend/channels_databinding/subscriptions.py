@@ -5,7 +5,6 @@ snapshot. Reading what a member missed is here, too: by the same differ, seriali
 """
 
 import asyncio
-import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -20,12 +19,11 @@ from .differ import RowChange, diff
 from .hooks import call
 from .journal import Batch, Position
 from .limits import limit
+from .log import logger
 from .outbox import Outbox
 from .past import Unclear
 from .protocol import Refused, encode, frame, plain
 from .rows import Audience, Binding, readable, row_payload, visible_groups
-
-logger = logging.getLogger(__name__)
 
 PART_BYTES: Final = 256 << 10  # of rows, in one frame; what is longer goes in parts
 MOST_HELD: Final = 4 << 20  # characters, for a member that catches up; past it: it is reset when it has

@@ -6,7 +6,6 @@ transaction with a savepoint each: a COMMIT is what costs, and on SQLite there i
 
 import asyncio
 import hashlib
-import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -22,13 +21,11 @@ from django.db.models import Model
 from . import journal
 from .binding import WebsocketBinding, parts
 from .journal import Position
+from .log import logger, subject
 from .models import Ref
 from .protocol import Refused, Request, encode
 from .serializers import value_of
 from .sessions import Identity
-from .subject import subject
-
-logger = logging.getLogger(__name__)
 
 TOGETHER: Final = 64  # writes in one transaction
 ATTEMPTS: Final = 3  # of one write, where the database chose it to end a deadlock

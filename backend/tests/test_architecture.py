@@ -10,8 +10,7 @@ import channels_databinding
 PACKAGE = Path(channels_databinding.__file__).parent
 ORDER = [
     "limits",
-    "subject",
-    "complaints",
+    "log",
     "protocol",
     "counts",
     "cursor",

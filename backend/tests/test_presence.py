@@ -17,7 +17,7 @@ from django.db import connection
 from redis import from_url
 
 import process
-from channels_databinding import WebsocketDemultiplexer, complaints, presence, room
+from channels_databinding import WebsocketDemultiplexer, log, presence, room
 from channels_databinding.hub import Hub
 from channels_databinding.presence import Presence
 from channels_databinding.protocol import Refused
@@ -513,7 +513,7 @@ async def test_they_go_on_seeing_each_other_when_nothing_happens(quick, two):
 
 async def test_without_the_layer_each_process_has_its_own(quick, two, redis, come, alice, caplog):
     first, _ = two
-    complaints._complaints.clear()
+    log._complaints.clear()
 
     redis.stop()
     await first.sees("alice")
