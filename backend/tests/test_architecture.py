@@ -50,7 +50,7 @@ ORDER = [
     "__init__",
 ]
 LINES = 330  # of a module, of any kind
-CODE = 3_500  # lines of the package that hold code
+CODE = 3_380  # lines of the package that hold code
 
 
 def name(path):
