@@ -4,7 +4,6 @@ What users declare: which rows go out, to whom, in what shape, and who may write
 """
 
 import inspect
-import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, ClassVar, Final
@@ -16,11 +15,9 @@ from django.db.models import ForeignKey, ManyToManyField, Model, ProtectedError,
 from django.http import Http404
 
 from . import serializers
-from .complaints import complain
 from .hooks import as_groups, call
+from .log import complain, logger
 from .protocol import Refused, plain, quote
-
-logger = logging.getLogger(__name__)
 
 MESSAGE: Final = 500  # characters of what validation says: some messages quote the value
 

@@ -4,7 +4,6 @@ One socket: frames in, frames out, an ack or an error for each `ref`.
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, Final
@@ -12,21 +11,17 @@ from typing import Any, Final
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
 
-from . import protocol
-from .complaints import complain
 from .guest import Guest
 from .hooks import call
 from .hub import Hub
 from .inbox import Inbox
+from .log import complain, logger, subject
 from .membership import Membership
 from .outbox import Outbox, Send
-from .protocol import BadFrame, Refused, Request, decode, frame, quote
+from .protocol import BadFrame, Close, Refused, Request, decode, frame, quote
 from .rows import Binding
 from .sessions import identity
-from .subject import subject
 from .writes import OutcomeUnknown, Write
-
-logger = logging.getLogger(__name__)
 
 WRITES: Final = ("create", "update", "delete")
 ACK: Final = {"action": "ack"}
@@ -74,11 +69,11 @@ class Connection:
             if self._hub.lookout.add(self):
                 await self._membership.open(self._bindings)
             else:
-                self._outbox.close(protocol.FLOODING)
+                self._outbox.close(Close.FLOODING)
         except PermissionDenied:
             self._outbox.close(self._refusal)
         except Http404:
-            self._outbox.close(protocol.NO_SUCH_PLACE)
+            self._outbox.close(Close.NO_SUCH_PLACE)
         await self._outbox.accept()
         if self._outbox.closed:
             return False
@@ -88,10 +83,10 @@ class Connection:
         return True
 
     @property
-    def _refusal(self) -> int:
-        return protocol.FORBIDDEN if self.identity.user is not None else protocol.LOG_IN
+    def _refusal(self) -> Close:
+        return Close.FORBIDDEN if self.identity.user is not None else Close.LOG_IN
 
-    def _close(self, code: int) -> None:
+    def _close(self, code: Close) -> None:
         """Close, and do nothing more of what was received: not for somebody else, not out of order, not too much."""
         self._inbox.clear()
         self._outbox.close(code)
@@ -102,7 +97,7 @@ class Connection:
         self._outbox.look(now)
 
     def log_out(self) -> None:
-        self._close(protocol.LOGGED_OUT)
+        self._close(Close.LOGGED_OUT)
 
     def ask_again(self, asked: dict[Any, Any]) -> Callable[[], None]:
         return self._membership.ask_again(self.identity.user, asked, partial(self._close, self._refusal))
@@ -119,7 +114,7 @@ class Connection:
             if request.stream == "" and request.action == "ack" and self._outbox.answered(request.ref):
                 return  # at once: it says that the socket reads
         if not self._outbox.closed and not self._inbox.put(request, len(text or "")):
-            self._close(protocol.FLOODING)
+            self._close(Close.FLOODING)
 
     async def _do(self, request: Request | BadFrame) -> None:
         if isinstance(request, BadFrame):
@@ -139,7 +134,7 @@ class Connection:
             self._answer(request, refused.payload, params=request.params)
         except OutcomeUnknown:
             logger.exception("ref %s: the database did not say whether this write was committed", request.ref)
-            self._close(protocol.OUTCOME_UNKNOWN)
+            self._close(Close.FAILED)
         except Exception as error:
             complain(self._bindings.get(request.stream), f"a {request.action}", "what a browser asked for", error)
             logger.warning("stream %r, ref %s: failed: %r", request.stream, request.ref, error)
@@ -154,7 +149,7 @@ class Connection:
             self._answer(request, ACK, cursor=self._membership.cursor)
         elif (guest := self._guests.get(stream)) is not None:
             if not guest.take(request.payload):
-                self._close(protocol.FLOODING)
+                self._close(Close.FLOODING)
             self._answer(request, ACK)
         elif (binding := self._bindings.get(stream)) is None:
             raise Refused("unknown_stream", f"There is no stream {quote(stream)} on this socket.")

@@ -5,7 +5,6 @@ how far everybody is. It never waits for a database or for one socket.
 """
 
 import asyncio
-import logging
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
@@ -16,14 +15,13 @@ from typing import Any, Final
 from . import cursor, pool
 from .counts import Counts
 from .journal import Moment, Position, read_position
+from .log import logger
 from .outbox import Outbox
 from .presence import Presence
-from .protocol import COME_BACK
+from .protocol import Close
 from .subscriptions import CatchUp, Key, Listeners, Member, Subscription, Texts, catch_up, reset
 from .tail import Tail
 from .writes import Writer
-
-logger = logging.getLogger(__name__)
 
 FOLLOW_S: Final = 10.0  # until the journal was read once; past it a subscribe fails
 RESETS_APART_S: Final = 1.0  # between two snapshots of one subscription that resets ask for
@@ -146,9 +144,9 @@ class Feed:
         self._release(everything=True)
         pool.let_go()
 
-    def when_passed(self, position: Position, then: Callable[[], None]) -> None:
-        """Call `then` once every member was handed what is to be told up to `position`."""
-        if self.passed is None or position <= self.passed:
+    def when_passed(self, position: Position | None, then: Callable[[], None]) -> None:
+        """Call `then` once every member was handed what is to be told up to `position`; None: nothing is."""
+        if position is None or self._has_passed(position):
             then()
         else:
             self._waiting.append((position, then))
@@ -156,12 +154,12 @@ class Feed:
                 self._tail.nudge()
 
     def _release(self, *, everything: bool = False) -> None:
-        waiting, self._waiting = self._waiting, deque()
-        for position, then in waiting:
-            if everything or (self.passed is not None and position <= self.passed):
-                then()
-            else:
-                self._waiting.append((position, then))
+        # In order: they are one writer's positions, taken one after the other.
+        while self._waiting and (everything or self._has_passed(self._waiting[0][0])):
+            self._waiting.popleft()[1]()
+
+    def _has_passed(self, position: Position) -> bool:
+        return self.passed is None or position <= self.passed
 
     def prepare(self, now: Moment, start: Position | None) -> Delivery:
         """Write what everybody who listens must hear. Runs in the tail's thread, in its read transaction."""
@@ -213,12 +211,7 @@ class Feed:
             return
         self.passed = delivery.position
         for subscription in self.subscriptions.values():
-            if subscription.shared:
-                subscription.shared = {
-                    start: task
-                    for start, task in subscription.shared.items()
-                    if not task.done() or (not task.exception() and task.result().position >= delivery.position)
-                }
+            subscription.shared = {start: task for start, task in subscription.shared.items() if not task.done()}
         self._release(everything=delivery.starts_over)
 
     def _hand(self, delivery: Delivery) -> Iterator[Member]:
@@ -261,7 +254,7 @@ class Feed:
         if member.told:
             member.outbox.hand(reset(member.key, reason))
         elif not member.outbox.subscribed:
-            member.outbox.close(COME_BACK)
+            member.outbox.close(Close.RESET)
         self.leave(member)  # last: if nobody is left, this lets out the answers that wait
 
     def _note_reset(self, key: Key) -> None:

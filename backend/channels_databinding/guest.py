@@ -5,17 +5,15 @@ consumer that speaks JSON.
 """
 
 import asyncio
-import logging
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 
 import orjson
 
+from .log import logger
 from .outbox import Outbox
 from .protocol import encode, frame
-
-logger = logging.getLogger(__name__)
 
 Event = Mapping[str, Any]
 

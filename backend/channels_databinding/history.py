@@ -13,8 +13,8 @@ from django.db import router
 from django.db.models import Model
 
 from .binding import parts
-from .complaints import complain
 from .journal import END, START, Batch, Change
+from .log import complain
 from .rows import ROWS_A_QUERY, convert, rows_now
 from .serializers import Link
 

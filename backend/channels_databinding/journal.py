@@ -19,9 +19,9 @@ from django.db.models import Model
 
 from .capture import database
 from .capture.install import image_columns
-from .complaints import complain
 from .limits import limit
-from .models import Mark, Ref, State
+from .log import complain
+from .models import Mark, State
 
 Position: TypeAlias = Any
 
@@ -72,22 +72,22 @@ class Moment:
     def since(self, start: Position, models: Collection[type[Model]]) -> Batch:
         """Return the changes of these models' tables after `start`, all of them: never cut by a limit."""
         by_table = {model._meta.db_table: model for model in models}
-        changes: dict[str, list[Change]] = {}
-        unclear = set()
+        changed, unclear = set(), set()
+        told: dict[str, list[Change]] = {}
+        kind = database(self.using)
         with connections[self.using].cursor() as cursor:
-            for table, op, rows in database(self.using).counts(cursor, start):
+            cursor.execute(
+                f"""SELECT "table", op = 'reset', count(*) FROM {kind.LATER} GROUP BY 1, 2""", kind.values(start)
+            )
+            for table, is_reset, rows in cursor.fetchall():
                 if table in by_table:
-                    changes[table] = []
-                    if op == "reset" or rows > limit("reset_above"):
+                    changed.add(table)
+                    if is_reset or rows > limit("reset_above"):
                         unclear.add(table)
-        for table in sorted(changes.keys() - unclear):
-            try:
-                changes[table] = self._changes(start, by_table[table])
-            except Exception as error:
-                go_on_after(error, self.using)
-                complain(by_table[table], "an image in the journal", "reading", error)
-                unclear.add(table)
-        return Batch(self.position, {t: found for t, found in changes.items() if t not in unclear}, unclear)
+        for table in sorted(changed - unclear):
+            with PassingOver(by_table[table], "an image in the journal", "reading", self.using):
+                told[table] = self._changes(start, by_table[table])
+        return Batch(self.position, told, changed - told.keys())
 
     def _changes(self, start: Position, model: type[Model]) -> list[Change]:
         table = model._meta.db_table
@@ -102,17 +102,36 @@ class Moment:
 @contextmanager
 def moment(using: str = DEFAULT_DB_ALIAS) -> Iterator[Moment]:
     """Open a read transaction on this thread's connection. Nobody waits for it, and it waits for nobody."""
-    with database(using).reading(using) as cursor:
+    kind = database(using)
+    with kind.reading(using) as cursor:
         try:
-            epoch, floor, position, is_copy = database(using).stand(cursor)
+            epoch, floor, position, is_copy = kind.stand(cursor)
         except (KeyError, TypeError):
             raise ImproperlyConfigured(
                 f"The journal of the database {using!r} has no epoch. Run `manage.py migrate --database {using}` to "
                 "install channels_databinding."
             ) from None
+        floor = kind.read_position(floor)
         # A journal that was pruned has no row left which could tell that it is of a server further on than this one.
-        is_copy = is_copy or not read_position(floor, using) <= position
-        yield Moment(using, epoch, read_position(floor, using), position, is_copy)
+        yield Moment(using, epoch, floor, position, is_copy or not floor <= position)
+
+
+class PassingOver:
+    """Has what fails within stop nobody else: it is logged once. Raises it if it ended the transaction."""
+
+    # Not by @contextmanager: each row of a snapshot comes by here, and it would take longer for it by a fifth.
+    def __init__(self, about: Any, which: str, what: str, using: str) -> None:
+        self._failed, self._using = (about, which, what), using
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        go_on_after(error, self._using)
+        complain(*self._failed, error)
+        return True
 
 
 def go_on_after(error: Exception, using: str) -> None:
@@ -138,9 +157,10 @@ def position(using: str = DEFAULT_DB_ALIAS) -> Position:
 @contextmanager
 def writing(using: str) -> Iterator[Position]:
     """Open a transaction for client writes. Gives the position it starts from."""
+    kind = database(using)
     with transaction.atomic(using), connections[using].cursor() as cursor:
-        database(using).begin(cursor)
-        yield database(using).position(cursor)
+        kind.begin(cursor)
+        yield kind.position(cursor)
 
 
 def name(ref: str, model: type[Model], pk: Any, start: Position) -> None:
@@ -149,21 +169,24 @@ def name(ref: str, model: type[Model], pk: Any, start: Position) -> None:
     using = router.db_for_write(model)
     connection = connections[using]
     with connection.cursor() as cursor:
-        value = model._meta.pk.get_db_prep_value(pk, connection)
-        database(using).name(cursor, ref, model._meta.db_table, value, start)
+        own, values = database(using).own(start, model._meta.pk.get_db_prep_value(pk, connection))
+        cursor.execute(
+            f"""UPDATE channels_databinding_journal SET ref = %s WHERE {own} AND "table" = %s AND ref IS NULL""",
+            [ref, *values, model._meta.db_table],
+        )
 
 
 def renew(epoch: str, using: str = DEFAULT_DB_ALIAS) -> None:
     """Begin a new epoch in the place of `epoch`: the database is not the one that cursors were given for, and what is
     in its journal is not of its making."""
-    state = State.objects.using(using)
+    kind, state = database(using), State.objects.using(using)
     with transaction.atomic(using), connections[using].cursor() as cursor:
-        database(using).lock(cursor)
+        kind.lock(cursor)
         nonce = epoch.partition("-")[0]
         if state.filter(key="epoch", value=nonce).update(value=uuid4().hex):
             cursor.execute("DELETE FROM channels_databinding_journal")  # the ORM would read it first
             Mark.objects.using(using).delete()
-            state.filter(key="floor").update(value=str(database(using).position(cursor)))
+            state.filter(key="floor").update(value=str(kind.position(cursor)))
 
 
 def mark_and_prune(now: float | None = None, using: str = DEFAULT_DB_ALIAS) -> int:
@@ -172,26 +195,29 @@ def mark_and_prune(now: float | None = None, using: str = DEFAULT_DB_ALIAS) -> i
     Never by time of writing: a row may be committed long after it was written. Returns the rows pruned.
     """
     now = time.time() if now is None else now
-    marks = Mark.objects.using(using)
+    kind, marks = database(using), Mark.objects.using(using)
     newest = marks.order_by("-at").first()
     if newest is not None and now - newest.at < MARK_EVERY_S:
         return 0
     with transaction.atomic(using), connections[using].cursor() as cursor:
-        database(using).lock(cursor, patient=False)
-        marks.create(at=now, position=str(database(using).position(cursor)))
+        kind.lock(cursor, patient=False)
+        marks.create(at=now, position=str(kind.position(cursor)))
         old = marks.filter(at__lt=now - limit("retention_s")).order_by("-at").first()
         if old is not None:
             marks.filter(at__lt=old.at).delete()
             State.objects.using(using).filter(key="floor").update(value=str(old.position))
-    Ref.objects.using(using).filter(
-        at__lt=now - 2 * limit("retention_s")
-    ).delete()  # longer than any client may come back to ask
-    if old is None:
-        return 0
-    until, pruned = read_position(str(old.position), using), 0
-    while True:
-        with connections[using].cursor() as cursor:
-            rows: int = database(using).forget(cursor, until, PRUNE_ROWS)
-        pruned += rows
-        if rows < PRUNE_ROWS:
-            return pruned
+    with connections[using].cursor() as cursor:  # by hand: the ORM would read them first
+        # Kept for longer than any client may come back to ask.
+        cursor.execute("DELETE FROM channels_databinding_ref WHERE at < %s", [now - 2 * limit("retention_s")])
+        if old is None:
+            return 0
+        until, pruned, rows = kind.read_position(str(old.position)), 0, PRUNE_ROWS
+        while rows == PRUNE_ROWS:
+            cursor.execute(
+                f"""DELETE FROM channels_databinding_journal WHERE id IN
+                    (SELECT id FROM channels_databinding_journal WHERE {kind.SEEN} LIMIT %s)""",
+                [*kind.values(until), PRUNE_ROWS],
+            )
+            rows = cursor.rowcount
+            pruned += rows
+        return pruned

@@ -4,7 +4,6 @@ What one socket sees: its places in subscriptions, how they are come by, and how
 """
 
 import inspect
-import logging
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -16,17 +15,15 @@ from django.http import Http404
 
 from . import cursor
 from .binding import current
-from .complaints import complain
 from .feed import Feed
 from .hooks import as_groups, call, call_with
 from .hub import Hub
 from .limits import limit
+from .log import complain, logger
 from .outbox import Outbox
 from .protocol import Refused, read_params
 from .rows import Audience, Binding, visible_groups
 from .subscriptions import Key, Member
-
-logger = logging.getLogger(__name__)
 
 REFUSALS: Final = (PermissionDenied, Http404, ObjectDoesNotExist)  # what a hook raises to say no
 

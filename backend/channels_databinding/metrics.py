@@ -6,25 +6,13 @@ some plain additions, and for nothing else.
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Final
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from . import protocol
 from .hub import feeds, hubs
-
-REASONS: Final = {
-    protocol.LOG_IN: "log in",
-    protocol.FORBIDDEN: "forbidden",
-    protocol.NO_SUCH_PLACE: "no such place",
-    protocol.TOO_SLOW: "too slow",
-    protocol.LOGGED_OUT: "logged out",
-    protocol.FLOODING: "flooding",
-    protocol.CANNOT_SEND: "failed",
-    protocol.COME_BACK: "reset",
-}
+from .protocol import Close
 
 
 class DatabindingCollector(Collector):
@@ -48,8 +36,8 @@ class DatabindingCollector(Collector):
         closed = CounterMetricFamily(
             "channels_databinding_closes", "Sockets that this server closed.", labels=["code", "reason"]
         )
-        for code, reason in REASONS.items():  # those that are 0 too: who watches a rate needs its beginning
-            closed.add_metric([str(code), reason], closes[code])
+        for code in Close:  # those that are 0 too: who watches a rate needs its beginning
+            closed.add_metric([str(code), code.name.lower().replace("_", " ")], closes[code])
         yield closed
 
 

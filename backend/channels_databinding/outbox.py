@@ -8,7 +8,6 @@ and then with a ping: what was sent since the last answered one is what may be l
 """
 
 import asyncio
-import logging
 import time
 import types
 from collections import deque
@@ -16,9 +15,8 @@ from collections.abc import Awaitable, Callable, Generator
 from typing import Any, Final
 
 from .counts import Counts
-from .protocol import CANNOT_SEND, TOO_SLOW, frame
-
-logger = logging.getLogger(__name__)
+from .log import logger
+from .protocol import Close, frame
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -59,7 +57,7 @@ class Outbox:
         if self.closed:
             return
         if self.on_the_way > MOST:
-            self.close(TOO_SLOW)
+            self.close(Close.TOO_SLOW)
             return
         self._sent += len(text)
         self._counts.frames += 1
@@ -68,12 +66,13 @@ class Outbox:
         if self.subscribed and (self._frames >= PING_FRAMES or self._sent - self._asked >= PING_CHARACTERS):
             self._ping()
 
-    def close(self, code: int) -> None:
+    def close(self, code: Close) -> None:
         """Close the socket. What waits is dropped: it is in the journal."""
         if not self.closed:
             self._counts.closes[code] += 1
             self.drop()
-            self._push({"type": "websocket.close", "code": code})
+            # daphne refuses whatever only behaves like an int.
+            self._push({"type": "websocket.close", "code": int(code)})
 
     def drop(self) -> None:
         """Say no more."""
@@ -102,7 +101,7 @@ class Outbox:
     def look(self, now: float) -> None:
         """Close a socket that leaves a ping unanswered. Called now and then by the lookout."""
         if any(now - asked > PATIENCE_S for _, asked in self._pings.values()):
-            self.close(TOO_SLOW)
+            self.close(Close.TOO_SLOW)
 
     def _ping(self) -> None:
         if self._asked == self._sent and self._pings:
@@ -149,7 +148,7 @@ class Outbox:
     def _fail(self, error: Exception) -> None:
         """Most likely the socket is gone, and its disconnect on the way. If not, let it end: it cannot be told."""
         logger.info("a frame could not be sent: %r", error)
-        self.close(CANNOT_SEND)
+        self.close(Close.FAILED)
 
 
 @types.coroutine

@@ -15,9 +15,8 @@ from django.db.models import ForeignKey, Model
 
 from .binding import foreign_keys
 from .capture import database
-from .complaints import complain
 from .history import History, Links, rebuild
-from .journal import START, Batch, go_on_after
+from .journal import START, Batch, PassingOver
 from .rows import Audience, Binding, written
 
 T = TypeVar("T")
@@ -29,7 +28,7 @@ class Unclear(Exception):
     """What clients show can no longer be derived: they read again."""
 
 
-class Followed(Exception):
+class Followed(BaseException):  # which nobody passes over
     """A hook wanted a related row; from now on there are some. Ask all once more."""
 
 
@@ -86,26 +85,16 @@ class Past:
         """Return the groups a row was in. Raises Unclear."""
         if row is None:
             return frozenset()
-        try:
+        with PassingOver(self.binding, f"row {row.pk}", "group_names of the row as it was", self.binding.using()):
             return self._ask("group_names", self.binding.groups_of, row)
-        except Followed:
-            raise
-        except Exception as error:
-            go_on_after(error, self.binding.using())
-            complain(self.binding, f"row {row.pk}", "group_names of the row as it was", error)
-            raise Unclear("group_names could not be asked of a row as it was") from error
+        raise Unclear("group_names could not be asked of a row as it was")
 
     def farewell(self, key: Any) -> Mapping[str, Any] | None:
         """Return the payload of a delete: the last values its audience was told. None where they cannot be made."""
-        try:
+        with PassingOver(self.binding, f"row {key}", "serialize of the row as it was", self.binding.using()):
             row = self._state(key, START, "serialize")
             return self._ask("serialize", lambda row: written(self.binding, row, "delete"), row)
-        except Followed:
-            raise
-        except Exception as error:
-            go_on_after(error, self.binding.using())
-            complain(self.binding, f"row {key}", "serialize of the row as it was", error)
-            return None
+        return None
 
     def _ask(self, name: str, hook: Callable[[Any], T], row: Model | None) -> T:
         refused: list[str] = []

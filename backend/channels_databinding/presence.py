@@ -17,8 +17,8 @@ from typing import Any, Final
 
 from channels.layers import get_channel_layer
 
-from .complaints import complain
 from .limits import limit
+from .log import complain
 from .protocol import Refused, encode
 from .room import Room, Word, person, room_name
 from .sessions import Identity

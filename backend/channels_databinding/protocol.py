@@ -1,4 +1,4 @@
-"""complaints → **protocol** → cursor → serializers → …
+"""log → **protocol** → cursor → serializers → …
 
 Frames: their names, how they are written and read, and the closed list of error codes. Pure.
 `docs/protocol.md` has the whole wire.
@@ -8,6 +8,7 @@ import base64
 import json
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any, Final, Literal
 
 import orjson
@@ -19,17 +20,20 @@ Unread = Literal["bad_frame", "unknown_stream", "unknown_action", "bad_params", 
 Undone = Literal["forbidden", "not_found", "invalid", "conflict", "failed"]
 Code = Literal[Unread, Undone]
 
-# Close codes. Always sent after accepting: a refusal before it reaches a browser as a bare 1006. None below 3000: those
-# are the protocol's own, and daphne does not send them for an application.
-LOG_IN: Final = 4401
-FORBIDDEN: Final = 4403
-NO_SUCH_PLACE: Final = 4404
-TOO_SLOW: Final = 4408
-LOGGED_OUT: Final = 4409
-FLOODING: Final = 4413
-OUTCOME_UNKNOWN: Final = 4500
-CANNOT_SEND: Final = 4500
-COME_BACK: Final = 4503  # for who has no word for a reset
+
+class Close(IntEnum):
+    """Why a socket is closed. Always sent after accepting: a refusal before it reaches a browser as a bare 1006. None
+    below 3000: those are the protocol's own, and daphne does not send them for an application."""
+
+    LOG_IN = 4401
+    FORBIDDEN = 4403
+    NO_SUCH_PLACE = 4404
+    TOO_SLOW = 4408
+    LOGGED_OUT = 4409
+    FLOODING = 4413
+    FAILED = 4500  # something cannot be sent, or nobody knows whether a write was committed
+    RESET = 4503  # for who has no word for it: come back
+
 
 MAX_REF: Final = 64  # characters
 MAX_DEPTH: Final = 100  # of objects and lists within a frame; orjson writes 254 and reads 1,024

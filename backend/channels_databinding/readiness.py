@@ -3,7 +3,6 @@
 Whether this process can do its work: for load balancers, which ask each process again and again.
 """
 
-import logging
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,8 +11,7 @@ from django.db import DEFAULT_DB_ALIAS, Error, connections
 from .binding import aliases, bindings_in
 from .capture.install import missing
 from .hub import feeds
-
-logger = logging.getLogger(__name__)
+from .log import logger
 
 BEHIND_S: Final = 30.0  # past it a process is not ready: browsers had better connect to another
 

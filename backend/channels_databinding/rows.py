@@ -14,10 +14,10 @@ from django.db import DatabaseError, DataError, connections, router
 from django.db.models import BooleanField, Model, QuerySet
 
 from .binding import WebsocketBinding
-from .complaints import complain
 from .hooks import call
-from .journal import go_on_after
+from .journal import PassingOver
 from .limits import limit
+from .log import complain
 from .protocol import encode
 from .serializers import ColumnField, value_of
 
@@ -77,23 +77,17 @@ def _is_the_databases(error: Exception) -> bool:
 
 def visible_groups(binding: Binding, row: Model) -> Audience:
     """Return the groups that may see a row as it is. None, and a line in the log, if that cannot be told."""
-    try:
+    with PassingOver(binding, f"row {row.pk}", "group_names", binding.using()):
         return binding.groups_of(row)
-    except Exception as error:
-        go_on_after(error, binding.using())
-        complain(binding, f"row {row.pk}", "group_names", error)
-        return frozenset()
+    return frozenset()
 
 
 def row_payload(binding: Binding, row: Model, action: str) -> Mapping[str, Any] | None:
     """Return what `serialize` makes of a row, each value written as JSON: `{}` for silence. None, and a line in the
     log, if it fails."""
-    try:
+    with PassingOver(binding, f"row {row.pk}", "serialize", binding.using()):
         return written(binding, row, action)
-    except Exception as error:
-        go_on_after(error, binding.using())
-        complain(binding, f"row {row.pk}", "serialize", error)
-        return None
+    return None
 
 
 def written(binding: Binding, row: Model, action: str) -> Mapping[str, Any]:

@@ -5,7 +5,6 @@ looked at; and so is what somebody may see.
 """
 
 import asyncio
-import logging
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -20,8 +19,7 @@ from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, get_user_model
 from django.utils.crypto import constant_time_compare
 
 from .limits import Bucket, limit
-
-logger = logging.getLogger(__name__)
+from .log import logger
 
 
 @dataclass(frozen=True, slots=True)

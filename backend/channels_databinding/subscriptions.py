@@ -5,10 +5,9 @@ snapshot. Reading what a member missed is here, too: by the same differ, seriali
 """
 
 import asyncio
-import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import orjson
@@ -18,14 +17,13 @@ from . import cursor, journal
 from .binding import BINDINGS, foreign_keys, parts
 from .differ import RowChange, diff
 from .hooks import call
-from .journal import Batch, Moment, Position
+from .journal import Batch, Position
 from .limits import limit
+from .log import logger
 from .outbox import Outbox
 from .past import Unclear
 from .protocol import Refused, encode, frame, plain
 from .rows import Audience, Binding, readable, row_payload, visible_groups
-
-logger = logging.getLogger(__name__)
 
 PART_BYTES: Final = 256 << 10  # of rows, in one frame; what is longer goes in parts
 MOST_HELD: Final = 4 << 20  # characters, for a member that catches up; past it: it is reset when it has
@@ -151,6 +149,10 @@ def _in_batch(change: RowChange) -> Mapping[str, Any]:
     return {**item, "refs": change.refs} if change.refs else item
 
 
+def _key_alone(change: RowChange) -> RowChange:
+    return replace(change, payload={**change.payload, "data": {}}) if change.action == "delete" else change
+
+
 def reset(key: Key, reason: str) -> str:
     return frame(key.binding.stream, {"action": "reset", "reason": reason}, params=key.params)
 
@@ -159,13 +161,10 @@ def catch_up(key: Key, start: Position | None, epoch: str) -> CatchUp:
     """Read what a member missed: every change after `start` in this epoch, or a snapshot. Never a part of it."""
     with journal.moment(key.binding.using()) as now:
         if start is not None and epoch == now.epoch and now.floor <= start <= now.position:
-            try:
-                alone = {group: {key.groups} for group in key.groups}
-                missed = diff(now.since(start, models([key.binding])), key.binding, alone)
-            except Unclear:
-                pass
-            else:
-                return CatchUp(_missed(key, missed.get(key.groups, []), now), now.position, now.epoch)
+            alone = Listeners([key], away=True)
+            missed = dict(alone.texts(now.since(start, alone.models), now.epoch)).get(key, Texts())
+            if missed is not None:
+                return CatchUp(missed.told, now.position, now.epoch)
         return CatchUp(tuple(_snapshot(key)), now.position, now.epoch)
 
 
@@ -174,17 +173,6 @@ def snapshot(key: Key) -> dict[str, Any]:
     with journal.moment(key.binding.using()) as now:
         rows = plain(list(_rows(key)))
         return {"rows": rows, "cursor": cursor.seal(now.epoch, now.position, [key.fingerprint])}
-
-
-def _missed(key: Key, changes: list[RowChange], now: Moment) -> tuple[str, ...]:
-    if not changes:
-        return ()
-    # Leaving tells nothing new, and less to who was away: the key alone.
-    alone = [
-        RowChange("delete", {**change.payload, "data": {}}, change.refs) if change.action == "delete" else change
-        for change in changes
-    ]
-    return texts(key, alone, now.epoch, now.position).told
 
 
 def _snapshot(key: Key) -> Iterator[str]:
@@ -214,10 +202,13 @@ def _rows(key: Key) -> Iterator[Any]:
 
 
 class Listeners:
-    """Who listens, by binding and group: a batch costs what has changed, and not how many listen to something else."""
+    """Who listens, by binding and group: a batch costs what has changed, and not how many listen to something else.
 
-    def __init__(self, keys: Collection[Key] = ()) -> None:
-        self.keys = keys
+    Leaving tells nothing new, and less to who was `away`: the key alone.
+    """
+
+    def __init__(self, keys: Collection[Key] = (), *, away: bool = False) -> None:
+        self.keys, self._away = keys, away
         self.models = models(key.binding for key in keys)
         self.audiences: dict[Binding, dict[str, set[Audience]]] = defaultdict(lambda: defaultdict(set))
         self._keys: dict[tuple[Binding, Audience], list[Key]] = defaultdict(list)
@@ -238,5 +229,6 @@ class Listeners:
                 yield from ((key, None) for key in self.keys if key.binding is binding)
                 continue
             for audience, changes in heard.items():
+                changes = list(map(_key_alone, changes)) if self._away else changes
                 for key in self._keys[binding, audience]:
                     yield key, texts(key, changes, epoch, batch.end)

@@ -4,7 +4,6 @@ The thread that follows the journal, one in each server process that has a subsc
 could not do without: it looks by itself, and a wake-up only hurries it.
 """
 
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -18,9 +17,8 @@ from . import journal
 from .capture import database
 from .capture.install import install, is_migrating
 from .journal import Moment, Position
+from .log import logger
 from .nudge import Nudge
-
-logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 

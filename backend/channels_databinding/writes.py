@@ -6,7 +6,6 @@ transaction with a savepoint each: a COMMIT is what costs, and on SQLite there i
 
 import asyncio
 import hashlib
-import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -22,13 +21,11 @@ from django.db.models import Model
 from . import journal
 from .binding import WebsocketBinding, parts
 from .journal import Position
+from .log import logger, subject
 from .models import Ref
 from .protocol import Refused, Request, encode
 from .serializers import value_of
 from .sessions import Identity
-from .subject import subject
-
-logger = logging.getLogger(__name__)
 
 TOGETHER: Final = 64  # writes in one transaction
 ATTEMPTS: Final = 3  # of one write, where the database chose it to end a deadlock
@@ -55,10 +52,10 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The payload of an ack or error. It may leave once the feed has passed `position`."""
+    """The payload of an ack or error. It may leave once the feed has passed `position`; None: at once."""
 
     payload: Mapping[str, Any]
-    position: Position
+    position: Position | None
 
 
 class Writer:
@@ -107,13 +104,12 @@ def apply(writes: Sequence[Write], using: str, attempts: int = ATTEMPTS) -> list
     connection: Any = connections[using]
     begun: list[Write] = []
     payloads: list[Mapping[str, Any]] = []
-    position = session = None
-    committing, until = False, time.monotonic() + TOGETHER_S
+    start = position = session = None
+    until = time.monotonic() + TOGETHER_S
     try:
         connection.ensure_connection()
         session = connection.connection
         with journal.writing(using) as start:
-            position = start
             for write in writes:
                 begun.append(write)
                 with write.subject():
@@ -126,9 +122,8 @@ def apply(writes: Sequence[Write], using: str, attempts: int = ATTEMPTS) -> list
             connection.run_on_commit = [(sids, hook, True) for sids, hook, _ in connection.run_on_commit]
             # Before COMMIT, so that it is of these writes: after it, others' would delay the answers past the frames.
             position = journal.position(using)
-            committing = True
     except Exception as error:
-        tried = begun or writes
+        tried, committing = begun or writes, position is not None
         # The database went away. Django may have asked for a new session by now.
         if connection.connection is not session or not connection.is_usable():
             connection.close()
@@ -143,7 +138,7 @@ def apply(writes: Sequence[Write], using: str, attempts: int = ATTEMPTS) -> list
                 ]  # nothing was written: whose fault it was, shows alone
             if begun and is_deadlock and attempts > 1:
                 return apply(tried, using, attempts - 1)
-        return [_failed(write, using, error, position, committing) for write in tried]
+        return [_failed(write, using, error, start, position) for write in tried]
     return [Answer(payload, position) for payload in payloads]
 
 
@@ -172,10 +167,11 @@ def _ack(answer: str | None) -> Mapping[str, Any]:
 
 
 def _failed(
-    write: Write, using: str, error: Exception, position: Position, committing: bool
+    write: Write, using: str, error: Exception, start: Position | None, position: Position | None
 ) -> Answer | OutcomeUnknown:
-    """Answer a write whose transaction failed as a whole. If that was at COMMIT, what is there tells."""
-    if committing and write.request.ref is not None:
+    """Answer a write whose transaction, from `start` to `position`, failed as a whole. If that was at COMMIT, what is
+    there tells."""
+    if position is not None and write.request.ref is not None:
         try:
             return Answer(_ack(_known(write.request, write.identity.who, using)), position)
         except DatabaseError:
@@ -183,7 +179,7 @@ def _failed(
         except Ref.DoesNotExist:
             pass
     with write.subject():
-        return Answer(_fault(write, error), position)
+        return Answer(_fault(write, error), start)
 
 
 def _fault(write: Write, error: Exception) -> Mapping[str, Any]:

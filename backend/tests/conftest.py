@@ -6,7 +6,7 @@ from django.db import connection
 from django.db.models.signals import post_migrate
 
 import databases
-from channels_databinding import complaints
+from channels_databinding import log
 from channels_databinding.binding import BINDINGS
 from channels_databinding.models import Ref
 from visitor import Visitor
@@ -25,7 +25,7 @@ def django_db_setup(django_db_setup):
 @pytest.fixture(autouse=True)
 def complaints_of_one_test():
     """What was complained of in an earlier test is told again: each looks at a log of its own."""
-    complaints._complaints.clear()
+    log._complaints.clear()
 
 
 @pytest.fixture

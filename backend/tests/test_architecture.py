@@ -10,8 +10,7 @@ import channels_databinding
 PACKAGE = Path(channels_databinding.__file__).parent
 ORDER = [
     "limits",
-    "subject",
-    "complaints",
+    "log",
     "protocol",
     "counts",
     "cursor",
@@ -51,7 +50,7 @@ ORDER = [
     "__init__",
 ]
 LINES = 330  # of a module, of any kind
-CODE = 3_500  # lines of the package that hold code
+CODE = 3_390  # lines of the package that hold code
 
 
 def name(path):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from channels_databinding.cursor import fingerprint, seal, unseal
+from channels_databinding.cursor import fingerprint, seal, together, unseal
 
 MINE = fingerprint("posts", '{"liveblog":3}', {"blog-3"}, ["body"])
 
@@ -47,3 +47,11 @@ def test_a_cursor_cannot_be_moved(settings):
     assert unseal(text.replace("184", "185"), "e", MINE) is None
     settings.SECRET_KEY = "another"
     assert unseal(text, "e", MINE) is None
+
+
+def test_a_cursor_outlives_a_change_of_keys_while_the_old_one_is_a_fallback(settings):
+    text = together([seal("other database", 7, ["x"]), seal("e", 184, [MINE])])
+
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another", [settings.SECRET_KEY]
+
+    assert unseal(text, "e", MINE) == "184"

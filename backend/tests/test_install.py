@@ -169,8 +169,8 @@ def test_two_who_install_at_once_reset_once(transactional_db):
 
 def test_the_journals_tables_are_made_where_there_are_none(transactional_db):
     with closing(sqlite3.connect(":memory:")) as fresh:
-        for statement in (*sqlite.TABLES, *sqlite.TABLES):
-            fresh.execute(statement)
+        for _ in range(2):
+            fresh.executescript(f"{sqlite.JOURNAL};{install.TABLES}")
 
         names = {name for (name,) in fresh.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
 

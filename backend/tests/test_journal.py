@@ -139,7 +139,7 @@ def test_a_pruned_journal_goes_on_from_where_it_was():
     Thing.objects.create()
     before = journal.position()
 
-    Entry.objects.all().delete()
+    elsewhere("DELETE FROM channels_databinding_journal")  # the ORM would read it first, whatever others left in it
 
     assert before <= journal.position()
     assert since(before).changes == {}
@@ -263,7 +263,7 @@ def test_a_shorter_retention_prunes_sooner(settings):
 
 
 def test_a_great_deal_is_pruned_in_small_transactions():
-    Entry.objects.all().delete()
+    elsewhere("DELETE FROM channels_databinding_journal")
     Thing.objects.bulk_create(Thing() for _ in range(2 * journal.PRUNE_ROWS + 1))
     journal.mark_and_prune(START)
     deleted = []

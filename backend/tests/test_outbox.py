@@ -7,6 +7,7 @@ import pytest
 
 from channels_databinding import outbox as module
 from channels_databinding.outbox import Outbox
+from channels_databinding.protocol import Close
 
 
 class Wire:
@@ -193,6 +194,15 @@ async def test_a_socket_that_fails_is_sent_no_more():
     assert asked == ["websocket.accept", "websocket.send", "websocket.close"]  # it ends, in case it was not gone
 
 
+async def test_a_close_code_is_a_bare_int(wire):
+    """daphne refuses what only behaves like one, and then the socket stays open and is told nothing for ever."""
+    outbox = await opened(wire)
+
+    outbox.close(Close.RESET)
+
+    assert type(wire.code) is int
+
+
 async def test_what_is_handed_on_before_the_socket_is_accepted_follows_then(wire):
     outbox = Outbox(wire)
 
@@ -210,7 +220,7 @@ async def test_a_socket_that_is_closed_before_it_is_accepted_is_told_why(wire):
     outbox = Outbox(wire)
 
     outbox.hand("a")
-    outbox.close(4503)
+    outbox.close(Close.RESET)
     await outbox.accept()
 
     assert [event["type"] for event in wire.events] == ["websocket.accept", "websocket.close"]

@@ -42,7 +42,7 @@ def test_a_table_of_more_columns_than_json_object_takes_has_an_image():
     columns = [f"c{n}" for n in range(130)]
     wide = sqlite3.connect(":memory:")
     wide.execute(f"CREATE TABLE lab_diary (id INTEGER PRIMARY KEY, {', '.join(columns)})")
-    wide.execute(sqlite.TABLES[0])
+    wide.execute(sqlite.JOURNAL)
     for trigger in sqlite.triggers_of(connection, Diary, ["id", *columns]).values():
         wide.execute(trigger)
     wide.execute(f"INSERT INTO lab_diary VALUES (1, {', '.join('?' * 130)})", range(130))
@@ -103,7 +103,7 @@ def untyped():
     """Return a table that keeps each value as it is, followed: its journal gives back what it had."""
     table = sqlite3.connect(":memory:")
     table.execute("CREATE TABLE lab_diary (id INTEGER PRIMARY KEY, value)")
-    table.execute(sqlite.TABLES[0])
+    table.execute(sqlite.JOURNAL)
     for trigger in sqlite.triggers_of(connection, Diary, ["id", "value"]).values():
         table.execute(trigger)
     yield table

@@ -1,12 +1,15 @@
 """A client write: checked, applied once, answered last."""
 
 import asyncio
+import sqlite3
+from contextlib import closing, contextmanager
 
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 
+import databases
 from channels_databinding.binding import WebsocketBinding
 from channels_databinding.demultiplexer import WebsocketDemultiplexer
 from channels_databinding.models import Ref
@@ -285,6 +288,48 @@ class AnyBinding(WebsocketBinding):
             case "hooked":
                 transaction.on_commit(lambda: self.after_commit.append(data["body"]))
         return super().create(data)
+
+
+class Listening(Liveblog):
+    """Where browsers may listen while they write."""
+
+    consumers = {**Liveblog.consumers, "any": AnyBinding.consumer}
+
+
+async def test_a_write_refused_at_commit_is_answered_though_nothing_comes_after_it(visit, alice, post):
+    browser = await visit(Listening, alice)
+    await browser.subscribe("posts", liveblog=post.liveblog_id)
+
+    _, answer = await browser.ask("any", {"action": "create", "data": {"liveblog": 1, "body": "dangling"}})
+
+    assert answer["payload"]["code"] == "invalid"
+
+
+@databases.only("sqlite", "elsewhere a write needs no lock to begin")
+async def test_a_write_that_cannot_begin_holds_up_nothing_else(visit, alice, post, monkeypatch, locked):
+    browser = await visit(Listening, alice)
+    await browser.subscribe("posts", liveblog=post.liveblog_id)
+
+    with locked():
+        _, answer = await browser.ask("posts", edit(post, body="too late"))
+    _, after = await browser.subscribe("posts", liveblog=post.liveblog_id)
+
+    assert answer["payload"]["code"] == "failed"
+    assert after["payload"]["action"] == "ack"
+
+
+@pytest.fixture
+def locked(monkeypatch):
+    """Return `locked()`: within it somebody else holds the write lock, for longer than anybody waits."""
+    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 0.1)
+
+    @contextmanager
+    def locked():
+        with closing(sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)) as somebody:
+            somebody.execute("BEGIN IMMEDIATE")
+            yield
+
+    return locked
 
 
 @pytest.fixture

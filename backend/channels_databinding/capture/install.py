@@ -22,6 +22,14 @@ from . import DATABASES, database
 # taken for dead after an hour even if somebody has its pid.
 MIGRATING_S: Final = 3_600
 
+TABLES: Final = """
+    CREATE TABLE IF NOT EXISTS channels_databinding_ref (who text NOT NULL, ref text NOT NULL, digest text NOT NULL,
+        answer text, at double precision NOT NULL, PRIMARY KEY (who, ref));
+    CREATE INDEX IF NOT EXISTS channels_databinding_ref_at ON channels_databinding_ref (at);
+    CREATE TABLE IF NOT EXISTS channels_databinding_mark (at double precision PRIMARY KEY, position text NOT NULL);
+    CREATE TABLE IF NOT EXISTS channels_databinding_state (key text PRIMARY KEY, value text NOT NULL)
+"""  # in words that every kind of database understands; the journal is in its own
+
 
 def install(using: str = DEFAULT_DB_ALIAS, *, only_missing: bool = False) -> list[str]:
     """Make the journal's tables and the triggers what this database's bindings need. Returns the tables that were
@@ -34,7 +42,7 @@ def install(using: str = DEFAULT_DB_ALIAS, *, only_missing: bool = False) -> lis
         # A dump may have left out their rows. While one is being restored they come after the tables: then they are
         # not missing, and those made here would be in their way.
         state = State.objects.using(using)
-        if not kind.has_tables(cursor) or not (only_missing or state.filter(key="epoch").exists()):
+        if not _has_tables(cursor) or not (only_missing or state.filter(key="epoch").exists()):
             _make_tables(cursor)
         if not _differences(cursor, only_missing)[0]:
             return []
@@ -55,7 +63,7 @@ def install(using: str = DEFAULT_DB_ALIAS, *, only_missing: bool = False) -> lis
 def missing(using: str = DEFAULT_DB_ALIAS) -> list[str]:
     """Return what bindings need and this database does not have: tables, and triggers."""
     with connections[using].cursor() as cursor:
-        if not database(using).has_tables(cursor):
+        if not _has_tables(cursor):
             return [Entry._meta.db_table]
         lacking, _, wanted = _differences(cursor, only_missing=True)
     tables = {model._meta.db_table for binding in bindings_in(using) for model in binding.watched()}
@@ -64,11 +72,11 @@ def missing(using: str = DEFAULT_DB_ALIAS) -> list[str]:
 
 def uninstall(tables: Iterable[str], using: str = DEFAULT_DB_ALIAS) -> None:
     """Take the triggers off these tables: SQLite does not drop a column that a trigger names."""
-    tables = set(tables)
+    kind, tables = database(using), set(tables)
     with connections[using].cursor() as cursor:
-        for name, (table, _) in database(using).installed(cursor).items():
+        for name, (table, _) in kind.installed(cursor).items():
             if table in tables:
-                database(using).drop(cursor, name)
+                kind.drop(cursor, name)
 
 
 def image_columns(model: type[Model]) -> list[str]:
@@ -123,15 +131,21 @@ def _has_journal(using: str) -> bool:
     if connections[using].vendor not in DATABASES:
         return False
     with connections[using].cursor() as cursor:
-        return bool(database(using).has_tables(cursor))
+        return _has_tables(cursor)
+
+
+def _has_tables(cursor: CursorWrapper) -> bool:
+    cursor.execute(database(cursor.db.alias).HAS_TABLES)
+    return bool(cursor.fetchone()[0])
 
 
 def _make_tables(cursor: CursorWrapper) -> None:
     using = cursor.db.alias
+    kind = database(using)
     with transaction.atomic(using):
-        for statement in database(using).TABLES:
+        for statement in f"{kind.JOURNAL};{TABLES}".split(";"):
             cursor.execute(statement)
-        database(using).lock(cursor)
+        kind.lock(cursor)
         state = State.objects.using(using)
         state.get_or_create(key="epoch", defaults={"value": uuid4().hex})
         state.get_or_create(key="floor", defaults={"value": "0"})
@@ -144,7 +158,8 @@ def _differences(cursor: CursorWrapper, only_missing: bool) -> tuple[list[str], 
     """Return the names to act on, the triggers that are there and those that should be."""
     using = cursor.db.alias
     models = {model: image_columns(model) for binding in bindings_in(using) for model in binding.watched()}
-    have, wanted = database(using).installed(cursor), database(using).triggers(cursor, models)
+    kind = database(using)
+    have, wanted = kind.installed(cursor), kind.triggers(cursor, models)
     missing = [name for name in wanted if name not in have]
     differing = [name for name, trigger in have.items() if wanted.get(name) != trigger]
     return (missing if only_missing else missing + differing), have, wanted

@@ -32,19 +32,16 @@ LOCK_TIMEOUT: Final = "5s"  # for putting triggers back beside running writers, 
 INSTALLING: Final = 0x6368_6462  # of the advisory lock that one process installs under: "chdb"
 NOTIFYING: Final = INSTALLING + 1  # and of those for who notifies, one a moment
 
-TABLES: Final = (
-    """CREATE TABLE IF NOT EXISTS channels_databinding_journal (
-        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
-        "table" text NOT NULL, pk text, op text NOT NULL, image json, ref text)""",
-    "CREATE INDEX IF NOT EXISTS channels_databinding_journal_xid ON channels_databinding_journal (xid)",
-    """CREATE TABLE IF NOT EXISTS channels_databinding_ref (
-        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, who text NOT NULL, ref text NOT NULL,
-        digest text NOT NULL, answer text, at double precision NOT NULL, UNIQUE (who, ref))""",
-    "CREATE INDEX IF NOT EXISTS channels_databinding_ref_at ON channels_databinding_ref (at)",
-    """CREATE TABLE IF NOT EXISTS channels_databinding_mark (
-        at double precision PRIMARY KEY, position text NOT NULL)""",
-    "CREATE TABLE IF NOT EXISTS channels_databinding_state (key text PRIMARY KEY, value text NOT NULL)",
-)
+HAS_TABLES: Final = "SELECT to_regclass('channels_databinding_state') IS NOT NULL"
+JOURNAL: Final = """CREATE TABLE IF NOT EXISTS channels_databinding_journal (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    "table" text NOT NULL, pk text, op text NOT NULL, image json, ref text);
+    CREATE INDEX IF NOT EXISTS channels_databinding_journal_xid ON channels_databinding_journal (xid)"""
+
+# Two ways into one index, 0.3 ms beside a million rows; asked with pg_visible_in_snapshot they would take 77.
+LATER: Final = """(SELECT * FROM channels_databinding_journal WHERE xid >= %s::text::xid8
+    UNION ALL SELECT * FROM channels_databinding_journal WHERE xid = ANY (%s::text[]::xid8[])) AS journal"""
+SEEN: Final = "xid < %s::text::xid8 AND xid <> ALL (%s::text[]::xid8[])"
 
 FUNCTION: Final = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
 FUNCTION_NAME: Final = "channels_databinding_capture()"
@@ -56,11 +53,6 @@ WHEN: Final = {
 }
 
 # ---- capture
-
-
-def has_tables(cursor: CursorWrapper) -> bool:
-    cursor.execute("SELECT to_regclass('channels_databinding_state') IS NOT NULL")
-    return bool(cursor.fetchone()[0])
 
 
 def triggers(cursor: CursorWrapper, models: Mapping[type[Model], list[str]]) -> dict[str, tuple[str, str]]:
@@ -158,11 +150,6 @@ class Position:
     def __str__(self) -> str:
         return ".".join(map(str, [self.xmax, *sorted(self.running)]))
 
-    @property
-    def later(self) -> list[Any]:
-        """The values for LATER."""
-        return [self.xmax, [str(xid) for xid in self.running]]
-
 
 def read_position(text: str) -> Position:
     xmax, *running = map(int, text.split("."))
@@ -173,6 +160,11 @@ def _read_snapshot(text: str) -> Position:
     """Read what pg_current_snapshot() says: "xmin:xmax:running,running"."""
     _, xmax, running = text.split(":")
     return Position(int(xmax), frozenset(map(int, filter(None, running.split(",")))))
+
+
+def values(position: Position) -> list[Any]:
+    """Return what stands for a position in LATER and SEEN."""
+    return [position.xmax, [str(xid) for xid in position.running]]
 
 
 def begin(cursor: CursorWrapper) -> None:
@@ -193,32 +185,12 @@ def position(cursor: CursorWrapper) -> Position:
     return Position(max(seen.xmax, own + 1), running)
 
 
-def name(cursor: CursorWrapper, ref: str, table: str, pk: Any, start: Position) -> None:
-    """Say that the write `ref` made the changes to this one row in this transaction that have no name yet. `pk` is as
-    the column has it."""
-    cursor.execute(
-        """UPDATE channels_databinding_journal SET ref = %s
-           WHERE xid = pg_current_xact_id() AND "table" = %s AND pk = %s AND ref IS NULL""",
-        [ref, table, str(pk)],
-    )
-
-
-def forget(cursor: CursorWrapper, until: Position, most: int) -> int:
-    """Delete `most` rows of those that a position sees. Returns how many there were."""
-    cursor.execute(
-        """DELETE FROM channels_databinding_journal WHERE id IN (
-               SELECT id FROM channels_databinding_journal
-               WHERE xid < %s::text::xid8 AND xid <> ALL (%s::text[]::xid8[]) LIMIT %s)""",
-        [*until.later, most],
-    )
-    return int(cursor.rowcount)
+def own(start: Position, pk: Any) -> tuple[str, list[Any]]:
+    """Return the condition, and its values, of what this transaction did to a row. `pk` is as the column has it."""
+    return "xid = pg_current_xact_id() AND pk = %s", [str(pk)]
 
 
 # ---- reading
-
-# Two ways into one index, 0.3 ms beside a million rows; asked with pg_visible_in_snapshot they would take 77.
-LATER: Final = """(SELECT * FROM channels_databinding_journal WHERE xid >= %s::text::xid8
-    UNION ALL SELECT * FROM channels_databinding_journal WHERE xid = ANY (%s::text[]::xid8[])) AS journal"""
 
 
 @contextmanager
@@ -255,15 +227,6 @@ def stand(cursor: CursorWrapper) -> tuple[str, str, Position, bool]:
     return epoch, state["floor"], _read_snapshot(snapshot), is_copy
 
 
-def counts(cursor: CursorWrapper, start: Position) -> list[tuple[str, str, int]]:
-    """Return (table, "reset" or "", changes) of what came after `start`."""
-    cursor.execute(
-        f"""SELECT "table", CASE op WHEN 'reset' THEN op ELSE '' END, count(*) FROM {LATER} GROUP BY 1, 2""",
-        start.later,
-    )
-    return list(cursor.fetchall())
-
-
 def changes(
     cursor: CursorWrapper, start: Position, model: type[Model], columns: Sequence[str]
 ) -> Iterator[tuple[Any, ...]]:
@@ -281,10 +244,10 @@ def changes(
             FROM {LATER}, jsonb_populate_record(NULL::{quote(model._meta.db_table)},
                 coalesce(journal.image::jsonb, jsonb_build_object(%s::text, journal.pk))) AS was
             WHERE journal."table" = %s ORDER BY journal.id""",
-        [list(columns), *start.later, pk, model._meta.db_table],
+        [list(columns), *values(start), pk, model._meta.db_table],
     )
-    for id_, op, ref, has, key, *values in cursor.fetchall():
-        was = {name: value for name, value in zip(columns, values, strict=True) if has is None or name in has}
+    for id_, op, ref, has, key, *image in cursor.fetchall():
+        was = {name: value for name, value in zip(columns, image, strict=True) if has is None or name in has}
         yield id_, key, op, None if op == "create" else was, ref
 
 

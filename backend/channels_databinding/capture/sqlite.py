@@ -25,26 +25,17 @@ POLL_S: Final = 0.010  # PRAGMA data_version costs 5 µs, so looking each 10 ms 
 IN_ORDER: Final = True  # a change with a smaller id was committed before
 PREFIX: Final = "channels_databinding:"  # of our triggers' names; the rest is "<table>:<kind>"
 
-TABLES: Final = (
-    # No type on pk: the value stays what the row had, number or text. AUTOINCREMENT: an id is never used again,
-    # and with one writer at a time the ids are the order of commits.
-    """CREATE TABLE IF NOT EXISTS channels_databinding_journal (
-        id INTEGER PRIMARY KEY AUTOINCREMENT, "table" TEXT NOT NULL, pk, op TEXT NOT NULL, image TEXT, ref TEXT)""",
-    """CREATE TABLE IF NOT EXISTS channels_databinding_ref (
-        id INTEGER PRIMARY KEY, who TEXT NOT NULL, ref TEXT NOT NULL, digest TEXT NOT NULL, answer TEXT,
-        at REAL NOT NULL, UNIQUE (who, ref))""",
-    "CREATE INDEX IF NOT EXISTS channels_databinding_ref_at ON channels_databinding_ref (at)",
-    "CREATE TABLE IF NOT EXISTS channels_databinding_mark (at REAL PRIMARY KEY, position INTEGER NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS channels_databinding_state (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
-)
+HAS_TABLES: Final = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'channels_databinding_state')"
+# No type on pk: the value stays what the row had, number or text. AUTOINCREMENT: an id is never used again, and with
+# one writer at a time the ids are the order of commits.
+JOURNAL: Final = """CREATE TABLE IF NOT EXISTS channels_databinding_journal (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, "table" TEXT NOT NULL, pk, op TEXT NOT NULL, image TEXT, ref TEXT)"""
+
+LATER: Final = "(SELECT * FROM channels_databinding_journal WHERE id > %s) AS journal"  # than a position
+SEEN: Final = "id <= %s"  # by one
 
 
 # ---- capture
-
-
-def has_tables(cursor: CursorWrapper) -> bool:
-    cursor.execute("SELECT 1 FROM sqlite_master WHERE name = 'channels_databinding_state'")
-    return cursor.fetchone() is not None
 
 
 def triggers(cursor: CursorWrapper, models: Mapping[type[Model], list[str]]) -> dict[str, tuple[str, str]]:
@@ -63,43 +54,33 @@ def triggers_of(connection: Any, model: type[Model], columns: Sequence[str]) -> 
     """Return `{name: CREATE TRIGGER …}`."""
     table, pk = model._meta.db_table, _quote(model._meta.pk.column)
 
-    def create(kind: str, when: str, *entries: str) -> tuple[str, str]:
+    def entry(row: str, op: str, where: str, source: str = "") -> str:
+        before = "NULL" if op == "create" else _image(columns, row)
+        return f"SELECT {_literal(table)}, {row}.{pk}, {_literal(op)}, {before}{source} WHERE {where}"
+
+    # Binary: under a collation of its own the key may be "the same" and yet another to everybody else.
+    same, other = (f"OLD.{pk} {compared} NEW.{pk} COLLATE BINARY" for compared in ("IS", "IS NOT"))
+    # What REPLACE is about to push out: SQLite deletes it without a word to the delete trigger.
+    was, clashes = f" FROM {_quote(table)} AS was", _clashes(connection, model)
+    kinds = {
+        "insert": ("AFTER INSERT", [entry("NEW", "create", "1")]),
+        "update": (
+            "AFTER UPDATE",
+            [entry("OLD", "update", same), entry("OLD", "delete", other), entry("NEW", "create", other)],
+        ),
+        "delete": ("AFTER DELETE", [entry("OLD", "delete", "1")]),
+        "replace_insert": ("BEFORE INSERT", [entry("was", "delete", clash, was) for clash in clashes]),
+        "replace_update": (
+            "BEFORE UPDATE",
+            [entry("was", "delete", f"{clash} AND was.{pk} IS NOT OLD.{pk}", was) for clash in clashes],
+        ),
+    }
+    made = {}
+    for kind, (when, entries) in kinds.items():
         name = f"{PREFIX}{table}:{kind}"
-        body = " ".join(
-            f'INSERT INTO channels_databinding_journal ("table", pk, op, image) {entry};' for entry in entries
-        )
-        return name, f"CREATE TRIGGER {_quote(name)} {when} ON {_quote(table)} BEGIN {body} END"
-
-    def entry(row: str, op: str, image: bool, where: str = "1") -> str:
-        before = _image(columns, row) if image else "NULL"
-        return f"SELECT {_literal(table)}, {row}.{pk}, {_literal(op)}, {before} WHERE {where}"
-
-    def pushed_out(where: str) -> str:
-        # What REPLACE is about to push out: SQLite deletes it without a word to the delete trigger.
-        before = _image(columns, "was")
-        return f"SELECT {_literal(table)}, was.{pk}, 'delete', {before} FROM {_quote(table)} AS was WHERE {where}"
-
-    clashes = _clashes(connection, model)
-    return dict(
-        [
-            create("insert", "AFTER INSERT", entry("NEW", "create", False)),
-            create(
-                "update",
-                "AFTER UPDATE",
-                # Binary: under a collation of its own the key may be "the same" and yet another to everybody else.
-                entry("OLD", "update", True, f"OLD.{pk} IS NEW.{pk} COLLATE BINARY"),
-                entry("OLD", "delete", True, f"OLD.{pk} IS NOT NEW.{pk} COLLATE BINARY"),
-                entry("NEW", "create", False, f"OLD.{pk} IS NOT NEW.{pk} COLLATE BINARY"),
-            ),
-            create("delete", "AFTER DELETE", entry("OLD", "delete", True)),
-            create("replace_insert", "BEFORE INSERT", *map(pushed_out, clashes)),
-            create(
-                "replace_update",
-                "BEFORE UPDATE",
-                *(pushed_out(f"{clash} AND was.{pk} IS NOT OLD.{pk}") for clash in clashes),
-            ),
-        ]
-    )
+        body = " ".join(f'INSERT INTO channels_databinding_journal ("table", pk, op, image) {one};' for one in entries)
+        made[name] = f"CREATE TRIGGER {_quote(name)} {when} ON {_quote(table)} BEGIN {body} END"
+    return made
 
 
 def _clashes(connection: Any, model: type[Model]) -> list[str]:
@@ -174,6 +155,11 @@ def read_position(text: str) -> int:
     return int(text)
 
 
+def values(position: int) -> list[Any]:
+    """Return what stands for a position in LATER and SEEN."""
+    return [position]
+
+
 def begin(cursor: CursorWrapper) -> None:
     """Begin to write in a transaction."""
     lock(cursor)
@@ -196,24 +182,10 @@ def position(cursor: CursorWrapper) -> int:
     return int(row[0]) if row else 0
 
 
-def name(cursor: CursorWrapper, ref: str, table: str, pk: Any, start: int) -> None:
-    """Say that the write `ref` made the changes to this one row that came after `start` in this transaction. `pk` is
-    as the column has it: not by the ORM, for which a pk is one type."""
-    cursor.execute(
-        """UPDATE channels_databinding_journal SET ref = %s
-           WHERE id > %s AND "table" = %s AND pk = %s AND ref IS NULL""",
-        [ref, start, table, pk],
-    )
-
-
-def forget(cursor: CursorWrapper, until: int, most: int) -> int:
-    """Delete the oldest `most` rows of those up to a position. Returns how many there were."""
-    cursor.execute(
-        """DELETE FROM channels_databinding_journal WHERE id IN
-           (SELECT id FROM channels_databinding_journal WHERE id <= %s ORDER BY id LIMIT %s)""",
-        [until, most],
-    )
-    return int(cursor.rowcount)
+def own(start: int, pk: Any) -> tuple[str, list[Any]]:
+    """Return the condition, and its values, of what this transaction, which began at `start`, did to a row. `pk` is as
+    the column has it: not by the ORM, for which a pk is one type."""
+    return "id > %s AND pk = %s", [start, pk]
 
 
 # ---- reading
@@ -241,24 +213,13 @@ def stand(cursor: CursorWrapper) -> tuple[str, str, int, bool]:
     return state["epoch"], state["floor"], position(cursor), False
 
 
-def counts(cursor: CursorWrapper, start: int) -> list[tuple[str, str, int]]:
-    """Return (table, "reset" or "", changes) of what came after `start`."""
-    cursor.execute(
-        """SELECT "table", CASE op WHEN 'reset' THEN op ELSE '' END, count(*) FROM channels_databinding_journal
-           WHERE id > %s GROUP BY 1, 2""",
-        [start],
-    )
-    return list(cursor.fetchall())
-
-
 def changes(cursor: CursorWrapper, start: int, model: type[Model], columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
     """Return (id, pk, op, `{column: value}` before it or None, ref) of a table's changes after `start`, in order, the
     values as SQLite had them."""
     # CAST: a text that is not UTF-8 must not stop the reading.
     cursor.execute(
-        """SELECT id, typeof(pk), CASE typeof(pk) WHEN 'text' THEN CAST(pk AS BLOB) ELSE pk END, op,
-                  CAST(image AS BLOB), ref FROM channels_databinding_journal
-           WHERE id > %s AND "table" = %s ORDER BY id""",
+        f"""SELECT id, typeof(pk), CASE typeof(pk) WHEN 'text' THEN CAST(pk AS BLOB) ELSE pk END, op,
+                  CAST(image AS BLOB), ref FROM {LATER} WHERE "table" = %s ORDER BY id""",
         [start, model._meta.db_table],
     )
     for id_, kind, pk, op, image, ref in cursor.fetchall():

@@ -86,7 +86,7 @@ class Attacker:
                 heard.append(frame)
         self._closed = True
         self._report.closed[wire.code] += 1
-        if wire.code not in (protocol.COME_BACK,):
+        if wire.code != protocol.Close.RESET:
             self._report.fault(
                 f"closed with {wire.code}, after HTTP {wire.status}", [str(text)[:300] for text in window]
             )

@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import IntegrityError
 
-from channels_databinding.subject import SubjectFilter, subject
+from channels_databinding.log import SubjectFilter, subject
 from config.log import JsonFormatter
 from example.bindings import IntegerValueBinding
 from example.consumers import Values
