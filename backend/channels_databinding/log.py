@@ -1,6 +1,6 @@
 """limits → **log** → protocol → …
 
-What people are told of us, under one name. Each record says whose write it is about. What fails for one and stops
+What is logged, under one name. Each record says whose write it is about. What fails for one and stops
 nobody else is logged once: not again at each change, nor for each frame of somebody who wants the log full.
 """
 

@@ -11,9 +11,9 @@ import websockets
 from asgiref.sync import sync_to_async
 from channels_redis.core import RedisChannelLayer
 from django.contrib.auth.models import Group, User
-from django.contrib.sessions.backends.db import SessionStore
 from django.core.exceptions import PermissionDenied
 from django.db import connection
+from django.test import Client
 from redis import from_url
 
 import process
@@ -236,14 +236,15 @@ async def test_who_may_see_it_no_more_is_not_present_any_more(come, settings, al
 
 async def test_a_logout_ends_it(come, settings, alice, bob):
     settings.CHANNELS_DATABINDING = {"look_s": 0.05}
-    session = SessionStore()
-    await sync_to_async(session.save)()
+    client = Client()
+    await sync_to_async(client.force_login)(bob)
     first = await come(alice)
     await first.say()
-    second = await come(bob, session=session)
+    second = await come(bob, session=client.session)
     await second.say()
     await first.sees("alice", "bob")
 
+    await sync_to_async(client.logout)()
     event = await second.browser.communicator.receive_output(PATIENCE_S)
     while event["type"] != "websocket.close":
         event = await second.browser.communicator.receive_output(PATIENCE_S)
