@@ -7,7 +7,6 @@ has a state for each change of its own and, between those, for each change of wh
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from itertools import product
 from typing import Any, Final, TypeVar
 
 from django.db import connections, router
@@ -58,10 +57,12 @@ class Past:
             moments = [(at, at) for at in own if at != last]
         else:
             own |= self._times(key)
-            related = own | self._times_of_related(key, own)
-            # Whichever of two transactions has the smaller id, somebody may have seen either one without the other.
-            in_order = database(self.binding.using()).IN_ORDER
-            moments = [(at, at) for at in related] if in_order else list(product(own, related))
+            if database(self.binding.using()).IN_ORDER:
+                moments = [(at, at) for at in own | self._times_of_related(key, own)]
+            else:
+                # Whichever of two transactions has the smaller id, somebody may have seen either one without the other.
+                # But a state is another one only where what the row pointed to at the time was: others would be many.
+                moments = [(at, then) for at in own for then in {START} | self._times_of_related(key, {at})]
             moments.remove(max(moments))
             if len(moments) >= MOST_STATES:
                 raise Unclear("a row changed too often at once")

@@ -194,6 +194,22 @@ async def test_a_row_changed_before_its_blog_is_renamed_in_the_same_transaction_
     assert blues.column("body") == {article.pk: "x"}
 
 
+async def test_a_row_that_changes_often_is_told_and_not_read_again(visit, articles):
+    red, blue = [await Blog.objects.acreate(slug=slug) for slug in ("red", "blue")]
+    article = await Article.objects.acreate(blog=red)
+    reds = await look(visit, "rows", articles, group="red")
+
+    def change_often():
+        with transaction.atomic():
+            for n in range(100):
+                Article.objects.update(blog=blue if n % 2 else red)
+
+    await db(change_often)
+
+    assert await reds.settle() == [("delete", article.pk)]
+    assert reds.resets == 0
+
+
 async def test_a_row_deleted_with_its_blog_leaves_the_blogs_group(visit, articles):
     blog = await Blog.objects.acreate(slug="red")
     article = await Article.objects.acreate(blog=blog)

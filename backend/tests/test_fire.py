@@ -17,7 +17,8 @@ async def test_nothing_is_lost_whatever_dies(tmp_path, capsys):
         await blaze.run()
     except BaseException:
         with capsys.disabled():
-            print(f"\nFIRE_SEED={SEED}, logs in {tmp_path}, and before it:", *blaze.log[-15:], sep="\n")
+            before = blaze.log.read_text().splitlines()[-60:] if blaze.log.exists() else ()
+            print(f"\nFIRE_SEED={SEED}, logs in {tmp_path}, and before it:", *before, sep="\n")
         raise
     with capsys.disabled():
         told = ", ".join(f"{what} {n:,}" for what, n in sorted(blaze.counts.items()))

@@ -2,12 +2,12 @@
 
 import asyncio
 import random
-import signal
 import subprocess
 import sys
 import time
 from collections import Counter
 from contextlib import ExitStack, closing
+from itertools import chain
 
 import psycopg
 
@@ -16,28 +16,31 @@ from databases import connect
 from servers import PostgreSQL, Redis
 
 from .browser import Browser, Fault
+from .misfortunes import MISFORTUNES
 
 SERVERS, BROWSERS, WRITERS = 3, 200, 2
 SLUGS = [f"room{n}{new}" for n in range(4) for new in ("", "-new")]
 VAULT = "vault"  # which nobody has a pass for, ever
-BETWEEN_S = 2.0  # two misfortunes, on average
-QUIET_EVERY_S = 20.0
-SETTLE_S = 120.0  # until every browser shows what is there, once nobody writes
+BETWEEN_S = 2.0  # two misfortunes and the next two, on average
+SETTLE_S = 300.0  # until every browser shows what is there, once nobody writes
 
 
 class Blaze:
     def __init__(self, folder, seed, seconds):
         self.folder, self.seed, self.seconds = folder, seed, seconds
-        self.random, self.counts, self.log = random.Random(seed), Counter(), []
-        self.dice = random.Random(f"plan {seed}")  # of misfortunes alone, so that a seed brings the same ones again
+        self.random, self.counts, self.log = random.Random(seed), Counter(), folder / "fire.log"
+        # Of misfortunes alone, which ask it before they wait for anything: so a seed brings the same ones again.
+        self.dice = random.Random(f"plan {seed}")
+        self.telling, self.are_writing = asyncio.Lock(), asyncio.Event()
 
     def note(self, what):
-        self.log.append(f"{time.time() - self.began:7.2f} {what}")
+        with self.log.open("a") as log:
+            print(f"{time.time() - self.began:7.2f} {what}", file=log)
 
     async def run(self):
         self.began = time.time()
         with ExitStack() as stack:
-            self.postgresql = stack.enter_context(PostgreSQL(deadlock_timeout="100ms"))
+            self.postgresql = stack.enter_context(PostgreSQL(deadlock_timeout="100ms", wal_writer_delay="10s"))
             self.redis = stack.enter_context(Redis())
             self.environment = process.environment(
                 self.postgresql.url, "fire.settings", REDIS_URL=self.redis.url, ALLOWED_HOSTS="127.0.0.1"
@@ -94,9 +97,10 @@ class Blaze:
             slugs = [*self.random.sample(SLUGS, 2), *([VAULT] if n % 20 == 0 else [])]
             browser = Browser(f"b{n}", slugs, self.ports, f"{self.seed}-{n}", self.counts)
             self.browsers.append(browser)
-            for slug in slugs:
-                if slug != VAULT:
-                    self.grant(browser, slug)
+            browser.rights = {slug: [(self.began, float("inf"))] for slug in slugs if slug != VAULT}
+        names = [browser.name for browser in self.browsers for _ in browser.rights]
+        slugs = [slug for browser in self.browsers for slug in browser.rights]
+        self.ask("INSERT INTO fire_pass (name, slug) SELECT * FROM unnest(%s::text[], %s::text[])", names, slugs)
 
     def grant(self, browser, slug):
         browser.rights.setdefault(slug, []).append((time.time(), float("inf")))
@@ -128,136 +132,114 @@ class Blaze:
             await asyncio.gather(*lives, people, plan, return_exceptions=True)
 
     async def people(self):
-        """Browsers write now and then, and ask for what they were refused."""
-        self.are_writing = asyncio.Event()
+        """Browsers write now and then, ask for what they were refused, and ask how far they are."""
         while True:
             await asyncio.sleep(self.random.expovariate(20))
             browser = self.random.choice(self.browsers)
             await browser.ask_refused()
+            await browser.ping()
             if self.are_writing.is_set():
                 await browser.write()
 
     async def tell(self, line):
-        for writer in self.writers:
-            writer.stdin.write(f"{line}\n".encode())
-        told = [int(await asyncio.wait_for(writer.stdout.readline(), 60)) for writer in self.writers]
+        async with self.telling:
+            for writer in self.writers:
+                writer.stdin.write(f"{line}\n".encode())
+            told = [int(await asyncio.wait_for(writer.stdout.readline(), 60)) for writer in self.writers]
         self.counts["transactions of others"] = sum(told)
 
+    async def go(self):
+        self.are_writing.set()
+        await self.tell("go")
+
+    async def rest(self):
+        self.are_writing.clear()
+        await self.tell("rest")
+
     async def plan(self):
+        """Round after round: every misfortune once, two at a time, and then a quiet point. However slow the machine
+        is, there is one round."""
         until = self.began + self.seconds
-        while time.time() < until:
-            self.note("go")
-            await self.tell("go")
-            self.are_writing.set()
-            quiet = min(time.time() + QUIET_EVERY_S, until)
-            while time.time() < quiet:
+        while not self.counts["quiet points"] or time.time() < until:
+            before = self.counts.copy()
+            await self.go()
+            misfortunes = self.dice.sample(MISFORTUNES, len(MISFORTUNES))
+            while misfortunes:
                 await asyncio.sleep(self.dice.expovariate(1 / BETWEEN_S))
-                what = self.dice.choice(self.misfortunes)
-                self.note(what.__name__)
-                self.counts[what.__name__] += 1
-                await what(self)
-            self.are_writing.clear()
-            await self.tell("rest")
+                two = [misfortunes.pop() for _ in misfortunes[:2]]
+                self.note(" and ".join(what.__name__ for what in two))
+                self.counts.update(what.__name__ for what in two)
+                await asyncio.gather(*(what(self) for what in two))
+            await self.rest()
             self.note("quiet")
             await self.settle()
-
-    async def kill(self):
-        server = self.dice.choice(self.servers)
-        await asyncio.to_thread(server.kill)
-        await asyncio.sleep(self.dice.uniform(0, 2))
-        await asyncio.to_thread(server.start)
-
-    async def cut(self):
-        for browser in self.dice.sample(self.browsers, BROWSERS // 5):
-            browser.cut()
-
-    async def stop_redis(self):
-        await asyncio.to_thread(self.redis.kill)
-        await asyncio.sleep(self.dice.uniform(0, 2))
-        await asyncio.to_thread(self.redis.start)
-
-    async def flush_redis(self):
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.redis.port)
-        writer.write(b"FLUSHALL\r\n")
-        await reader.readline()
-        writer.close()
-
-    async def restart_postgresql(self):
-        how = self.dice.choice([signal.SIGINT, signal.SIGQUIT])  # in good order, or as a crash
-        await asyncio.to_thread(self.postgresql.stop, how)
-        await asyncio.sleep(self.dice.uniform(0, 1))
-        await asyncio.to_thread(self.postgresql.start)
-
-    async def terminate_backends(self):
-        await asyncio.to_thread(
-            self.ask,
-            """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-               WHERE datname = current_database() AND pid <> pg_backend_pid()""",
-        )
-
-    async def prune(self):
-        await self.tell("prune")
-
-    async def change_rights(self):
-        for browser in self.dice.sample(self.browsers, 10):
-            slug = self.dice.choice([slug for slug in browser.collections if slug != VAULT])
-            change = self.revoke if self.has(browser, slug) else self.grant
-            await asyncio.to_thread(change, browser, slug)
-
-    misfortunes = [
-        kill,
-        cut,
-        cut,
-        stop_redis,
-        flush_redis,
-        restart_postgresql,
-        terminate_backends,
-        prune,
-        change_rights,
-        change_rights,
-    ]
+            for what in ("transactions of others", "writes: ack", "changes told live"):
+                if self.counts[what] == before[what]:
+                    raise Fault(f"nothing burned: {what} {before[what]}, as before")
 
     # ---- when nobody writes
 
     async def settle(self):
         deadline = time.time() + SETTLE_S
-        while (wrong := await asyncio.to_thread(self.look)) is not None:
+        while wrong := next(chain(self.wrong_rows(await asyncio.to_thread(self.notes)), self.wrong_people()), None):
             if time.time() > deadline:
                 name, *_ = wrong.split()
-                self.log += next(browser.log for browser in self.browsers if browser.name == name)
+                for heard_or_said in next(browser.log for browser in self.browsers if browser.name == name):
+                    self.note(heard_or_said)
                 raise Fault(f"not as it should be after {SETTLE_S} s: {wrong}")
             await asyncio.sleep(0.1)  # looked at again and again: it is other processes that are waited for
         self.counts["quiet points"] += 1
-        ((self.counts["changes"],),) = self.ask("SELECT last_value FROM channels_databinding_journal_id_seq")
-        traces = dict(self.ask("SELECT marker, count(*) FROM fire_trace GROUP BY marker"))
-        if twice := {marker: n for marker, n in traces.items() if n > 1}:
+        megabytes = [server.memory() >> 20 for server in self.servers]
+        self.note(f"all is as it should be; the servers have {megabytes} MB")
+        self.counts["MB of a server at most"] = max(self.counts["MB of a server at most"], *megabytes)
+        # Each has a number, those that were undone, too.
+        ((self.counts["changes written"],),) = self.ask("SELECT last_value FROM channels_databinding_journal_id_seq")
+        self.count_traces()
+
+    def count_traces(self):
+        """Every write that was acknowledged was done once and on the version it expected, every other once at most."""
+        traces = dict(self.ask("SELECT marker, array_agg(version) FROM fire_trace GROUP BY marker"))
+        if twice := {marker: versions for marker, versions in traces.items() if len(versions) > 1}:
             raise Fault(f"done more than once: {twice}")
         # A refused one may be done once all the same: sent again elsewhere, it was judged there before it was here.
         for browser in self.browsers:
             for ref, result in browser.results.items():
                 if result == "ack" and ref not in traces:
                     raise Fault(f"{ref} was acknowledged and not done")
+            for ref in browser.expected.keys() & traces.keys():
+                if traces[ref] != [browser.expected[ref] + 1]:
+                    raise Fault(f"{ref} expected {browser.expected[ref]} and made {traces[ref]}")
 
-    def look(self):
-        """Return what is not as it should be, None if all is."""
+    def notes(self):
+        """Return all there are: `{slug: {pk: data}}`."""
         there = {slug: {} for slug in [*SLUGS, VAULT]}
-        here = {slug: {b.name for b in self.browsers if slug in b.rights and self.has(b, slug)} for slug in there}
-        for pk, version, slug in self.ask(
-            "SELECT n.id, n.version, r.slug FROM fire_note n JOIN fire_room r ON r.id = n.room_id"
+        for pk, slug, *values in self.ask(
+            """SELECT n.id, r.slug, n.room_id, n.version, n.at, n.marker
+               FROM fire_note n JOIN fire_room r ON r.id = n.room_id"""
         ):
-            there.setdefault(slug, {})[pk] = version
+            row = dict(zip(("room", "version", "at", "marker"), values, strict=True))
+            there.setdefault(slug, {})[pk] = {**row, "room__slug": slug}
+        return there
+
+    def wrong_rows(self, there):
         for browser in self.browsers:
             if browser.pending:
-                return f"{browser.name} waits for {list(browser.pending)[:3]}"
+                yield f"{browser.name} waits for {list(browser.pending)[:3]}"
             for slug, collection in browser.collections.items():
-                shown = {pk: row["version"] for pk, row in collection.rows.items()}
-                if self.has(browser, slug):
-                    if not collection.live:
-                        return f"{browser.name} is not live in {slug}"
-                    if wrong := shown.items() ^ there[slug].items():
-                        return f"{browser.name} shows in {slug} what is not there, or not what is: {wrong}"
-                    if wrong := {entry["name"] for entry in collection.people.values()} ^ here[slug]:
-                        return f"{browser.name} sees in {slug} people who are not there, or not those who are: {wrong}"
-                elif shown or collection.live:
-                    return f"{browser.name} shows {slug} without a right: {shown}"
-        return None
+                shown, rows = collection.rows, there[slug]
+                if not self.has(browser, slug):
+                    if shown or collection.live:
+                        yield f"{browser.name} shows {slug} without a right: {shown}"
+                elif not collection.live:
+                    yield f"{browser.name} is not live in {slug}"
+                elif wrong := {pk for pk in shown.keys() | rows.keys() if shown.get(pk) != rows.get(pk)}:
+                    one = min(wrong)
+                    yield f"{browser.name} shows in {slug} of {wrong} {shown.get(one)}, and there is {rows.get(one)}"
+
+    def wrong_people(self):
+        here = {slug: {b.name for b in self.browsers if self.has(b, slug)} for slug in SLUGS}
+        for browser in self.browsers:
+            for slug, collection in browser.collections.items():
+                shown = {entry["name"] for entry in collection.people.values()}
+                if self.has(browser, slug) and (wrong := shown ^ here[slug]):
+                    yield f"{browser.name} sees in {slug} people who are not there, or not those who are: {wrong}"

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections import Counter, deque
+from collections import deque
 from contextlib import suppress
 
 import orjson
@@ -12,8 +12,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from .settings import LOOK_S
 
-GRACE_S = LOOK_S + 4  # after a right was lost, until nothing that is newer may be told
-FOREVER = float("inf")
+GRACE_S = LOOK_S + 9  # after a right was lost, until nothing that is newer may be told
 
 
 class Fault(AssertionError):
@@ -24,7 +23,7 @@ class Collection:
     def __init__(self, slug):
         self.slug = slug
         self.rows, self.cursor, self.seen = {}, None, {}
-        self.asked, self.held, self.live, self.refused = None, [], False, False
+        self.asked, self.asked_at, self.held, self.live, self.refused = None, 0.0, [], False, False
         self.people = {}
 
     def forget(self):
@@ -33,15 +32,19 @@ class Collection:
 
 
 class Browser:
-    """`rights` is {slug: (since, until)}: what the test gave and took, and when."""
+    """`rights` is {slug: [(since, until), …]}: what the test gave and took, and when."""
 
     def __init__(self, name, slugs, ports, seed, counts):
         self.name, self.ports, self.counts = name, ports, counts
         self.random = random.Random(seed)
         self.collections = {slug: Collection(slug) for slug in slugs}
         self.rights = {}
-        self.pending, self.results, self.answered = {}, {}, Counter()
+        self.pending, self.results = {}, {}
+        self.expected = {}  # by ref: the version that the row must have had
+        self.untold = {}  # by ref: where the change must be told before the answer; the subscribe's time, and the row
         self.numbers = 0
+        self.may_come = asyncio.Event()
+        self.may_come.set()
         self.socket, self.log = None, deque(maxlen=40)
 
     # ---- its life
@@ -49,6 +52,7 @@ class Browser:
     async def run(self):
         wait_s = 0.1
         while True:
+            await self.may_come.wait()
             port = self.random.choice(self.ports)
             try:
                 async with connect(
@@ -62,7 +66,7 @@ class Browser:
             except (OSError, ConnectionClosed, InvalidHandshake, TimeoutError):
                 pass
             finally:
-                self.socket = None
+                self.socket, self.untold = None, {}
                 for collection in self.collections.values():
                     collection.asked, collection.live, collection.held = None, False, []
             await asyncio.sleep(self.random.uniform(0, wait_s))
@@ -80,7 +84,7 @@ class Browser:
             await self._subscribe(collection)
 
     async def _subscribe(self, collection):
-        collection.asked, collection.live, collection.held = self._ref(), False, []
+        collection.asked, collection.asked_at, collection.live, collection.held = self._ref(), time.time(), False, []
         since = {"since": collection.cursor} if collection.cursor else {}
         await self._say({"action": "subscribe", **since}, collection.asked, {"room": collection.slug})
 
@@ -102,14 +106,18 @@ class Browser:
         """Create or change a note, and name it by the write's own ref."""
         ref = self._ref()
         shown = [pk for collection in self.collections.values() for pk in collection.rows]
-        slug = self.random.choice(list(self.collections))
         if shown and self.random.random() < 0.6:
-            payload = {"action": "update", "pk": self.random.choice(shown), "data": {"marker": ref}}
-            row = next(c.rows[payload["pk"]] for c in self.collections.values() if payload["pk"] in c.rows)
+            pk = self.random.choice(shown)
+            payload = {"action": "update", "pk": pk, "data": {"marker": ref}}
+            collection = next(c for c in self.collections.values() if pk in c.rows)
             if self.random.random() < 0.3:
-                payload["expect"] = {"version": row["version"]}
+                self.expected[ref] = collection.rows[pk]["version"]
+                payload["expect"] = {"version": self.expected[ref]}
+            if collection.live:
+                self.untold[ref] = collection, collection.asked_at, pk
         else:
-            payload = {"action": "create", "data": {"marker": ref, "slug": slug}}
+            rooms = [slug for slug, collection in self.collections.items() if collection.rows] or list(self.collections)
+            payload = {"action": "create", "data": {"marker": ref, "slug": self.random.choice(rooms)}}
         self.pending[ref] = payload
         await self._say(payload, ref)
 
@@ -118,6 +126,9 @@ class Browser:
             if collection.refused and collection.asked is None and self.socket is not None:
                 collection.refused = False
                 await self._subscribe(collection)
+
+    async def ping(self):
+        await self._say({"action": "ping"}, self._ref(), stream="")
 
     def may(self, slug, at):
         """Whether a change of that time may be told."""
@@ -132,13 +143,19 @@ class Browser:
         match payload["action"]:
             case "ping":
                 await self._say({"action": "ack"}, ref, stream="")
+            case "ack" if frame["stream"] == "":
+                for collection in self.collections.values():
+                    if collection.live:
+                        collection.cursor = frame["cursor"]
             case "ack" | "error" if ref in self.pending:
-                self.answered[ref] += 1
                 del self.pending[ref]
                 self.results[ref] = payload.get("code", "ack")
                 self.counts[f"writes: {self.results[ref]}"] += 1
                 if payload.get("code") == "failed":
                     self.fault("a write failed", frame)
+                collection, asked_at, pk = self.untold.pop(ref, (None, None, None))
+                if payload["action"] == "ack" and collection and collection.live and collection.asked_at == asked_at:
+                    self.fault(f"answered before its change of {pk} was told", frame)
             case "ack" | "error":
                 if self.results.get(ref):
                     self.fault("answered twice", frame)
@@ -169,6 +186,8 @@ class Browser:
                 else:
                     self.fault("a subscribe was refused", frame)
                 return
+            if not any(collection.asked_at <= until for _, until in self.rights.get(collection.slug, ())):
+                self.fault(f"let into {collection.slug} without a right", frame)
             held, collection.held = collection.held, []
             kinds = {one["payload"]["action"] for one in held}
             self.counts["snapshots" if "snapshot" in kinds else "resumes"] += 1
@@ -186,7 +205,7 @@ class Browser:
             else:
                 await self._subscribe(collection)
             return
-        self._judge(collection, payload)
+        self._judge(collection, frame, payload)
         collection.held.append(frame)
         if collection.live and "cursor" in frame:  # the last part of a batch
             held, collection.held = collection.held, []
@@ -194,12 +213,17 @@ class Browser:
                 self._apply(collection, one["payload"], live=True)
             collection.cursor = frame["cursor"]
 
-    def _judge(self, collection, payload):
+    def _judge(self, collection, frame, payload):
         for row in payload.get("rows") or payload.get("changes") or [payload]:
+            for ref in (*frame.get("refs", ()), *row.get("refs", ())):
+                self.untold.pop(ref, None)
+            if row.get("action") == "delete":
+                gone = (collection, collection.asked_at, row["pk"])
+                self.untold = {ref: where for ref, where in self.untold.items() if where != gone}
             data = row.get("data")
             if not data:
                 continue
-            if row.get("action") != "delete" and data["room__slug"] != collection.slug:
+            if data["room__slug"] != collection.slug:  # of a row that left, too: it is told as it was
                 self.fault(f"a row of {data['room__slug']} in {collection.slug}", payload)
             if not self.may(collection.slug, data["at"]) and not self.may(collection.slug, time.time()):
                 now = time.time()
@@ -214,7 +238,7 @@ class Browser:
             collection.seen |= {row["pk"]: row["data"]["version"] for row in payload["rows"]}
             return
         for change in payload.get("changes") or [payload]:
-            self.counts["changes told"] += 1
+            self.counts["changes told live" if live else "changes told to who came back"] += 1
             pk = change["pk"]
             if change["action"] == "delete":
                 collection.rows.pop(pk, None)

@@ -20,11 +20,14 @@ class Note(models.Model):
         with transaction.atomic():
             super().save(*args, **kwargs)
             if self.marker:
-                Trace.objects.create(marker=self.marker)
+                Trace.objects.create(marker=self.marker, version=self.version)
 
 
 class Trace(models.Model):
+    """A browser's write that was done, and which version of the note it made."""
+
     marker = models.CharField(max_length=64)
+    version = models.IntegerField()
 
 
 class Pass(models.Model):

@@ -43,17 +43,29 @@ class Writer(threading.Thread):
                 self.going.wait()
                 self.resting.clear()
             with suppress(Error, Undone):  # the database is away, or another writer was in the way
-                with transaction.atomic():
-                    for _ in range(self.random.choice([1, 1, 1, 2, 5])):
-                        self.step()
-                        if self.random.random() < 0.3:
-                            time.sleep(self.random.expovariate(1 / 0.05))  # that long it holds what it has locked
-                    if self.random.random() < 0.1:
-                        raise Undone
+                if self.random.random() < 0.2:
+                    self.visit()
+                else:
+                    self.work()
                 self.done += 1
             if not connection.is_usable():
                 connection.close()
             time.sleep(self.random.expovariate(1 / PAUSE_S))  # as people do
+
+    def visit(self):
+        """A note is in a room for a moment: who read just then must be told that it has left."""
+        note = Note.objects.create(room=self.room(), at=time.time())
+        time.sleep(self.random.expovariate(1 / 0.05))
+        note.delete()
+
+    def work(self):
+        with transaction.atomic():
+            for _ in range(self.random.choice([1, 1, 1, 2, 5])):
+                self.step()
+                if self.random.random() < 0.3:
+                    time.sleep(self.random.expovariate(1 / 0.05))  # that long it holds what it has locked
+            if self.random.random() < 0.1:
+                raise Undone
 
     def step(self):
         what = self.random.choice(
