@@ -267,7 +267,9 @@ class Watch:
         """Return when something was committed, when the nudge is set, or after `timeout_s`. Only a hurry-up."""
         is_busy = time.monotonic() < self._busy_until
         self._nudge.wait(min(timeout_s, 1 / limit("notifies_per_s") if is_busy else limit("poll_s")))
-        if list(self._connection.notifies(timeout=0)):
+        libpq = self._connection.pgconn  # psycopg 3.1 has no `notifies` that does not wait
+        libpq.consume_input()
+        if list(iter(libpq.notifies, None)):
             self._busy_until = time.monotonic() + BUSY_S
 
     def close(self) -> None:
