@@ -57,8 +57,7 @@ def prepare(cursor):
     """Make a table, and return the statements that give it each kind of trigger."""
     from channels_databinding.capture import postgresql
 
-    for statement in postgresql.TABLES:
-        cursor.execute(statement)
+    cursor.execute(postgresql.JOURNAL)
     cursor.execute(
         f"DROP TABLE IF EXISTS {MODEL}; CREATE TABLE {MODEL} (id bigint PRIMARY KEY, body text, at timestamptz)"
     )
