@@ -237,9 +237,10 @@ class Blaze:
                     yield f"{browser.name} shows in {slug} of {wrong} {shown.get(one)}, and there is {rows.get(one)}"
 
     def wrong_people(self):
-        here = {slug: {b.name for b in self.browsers if self.has(b, slug)} for slug in SLUGS}
+        here = {slug: Counter(b.name for b in self.browsers if self.has(b, slug)) for slug in SLUGS}
         for browser in self.browsers:
             for slug, collection in browser.collections.items():
-                shown = {entry["name"] for entry in collection.people.values()}
-                if self.has(browser, slug) and (wrong := shown ^ here[slug]):
-                    yield f"{browser.name} sees in {slug} people who are not there, or not those who are: {wrong}"
+                shown = Counter(entry["name"] for entry in collection.people.values())
+                if self.has(browser, slug) and shown != here[slug]:  # once each: who came back is no ghost, too
+                    wrong = dict(shown - here[slug]), dict(here[slug] - shown)
+                    yield f"{browser.name} sees in {slug} who is not there, or not who is: {wrong}"
