@@ -16,7 +16,7 @@ from databases import connect
 from servers import PostgreSQL, Redis
 
 from .browser import Browser, Fault
-from .misfortunes import MISFORTUNES
+from .misfortunes import MISFORTUNES, kill
 
 SERVERS, BROWSERS, WRITERS = 3, 200, 2
 SLUGS = [f"room{n}{new}" for n in range(4) for new in ("", "-new")]
@@ -172,6 +172,9 @@ class Blaze:
                 await asyncio.gather(*(what(self) for what in two))
             await self.rest()
             self.note("quiet")
+            await self.settle()
+            self.counts["kill"] += 1
+            await kill(self)  # now that everybody knows who is there: they must be seen to leave, too
             await self.settle()
             for what in ("transactions of others", "writes: ack", "changes told live"):
                 if self.counts[what] == before[what]:
