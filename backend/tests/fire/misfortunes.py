@@ -46,11 +46,12 @@ async def restart_postgresql(blaze):
         return
     blaze.counts["crashes of PostgreSQL"] += 1
     await blaze.rest()
+    await asyncio.sleep(1)  # what else happens is over, most likely: whoever commits has all written down
     await asyncio.to_thread(waste_ids, blaze)
-    await asyncio.sleep(pause_s)
+    await asyncio.sleep(0.2)  # the servers have read again
     for browser in away:
-        await browser.ping()  # and has a cursor past them
-    await asyncio.sleep(pause_s)
+        await browser.ping()  # and has a cursor past those ids
+    await asyncio.sleep(0.3)
     with gone(away):
         await asyncio.to_thread(blaze.postgresql.stop, signal.SIGQUIT)
         await asyncio.to_thread(blaze.postgresql.start)
@@ -62,7 +63,7 @@ def waste_ids(blaze):
     """Undo transactions and have nothing of them written down, so that a crash gives their ids again. Whoever reads
     now has gone past these ids."""
     with ExitStack() as stack, suppress(psycopg.OperationalError):
-        first, *others = [stack.enter_context(closing(connect(blaze.postgresql.url))) for _ in range(4)]
+        first, *others = [stack.enter_context(closing(connect(blaze.postgresql.url))) for _ in range(10)]
         first.execute("BEGIN")
         first.execute("UPDATE fire_note SET version = version + 1, at = %s", [time.time()])
         for other in others:
