@@ -10,6 +10,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, Final, TypeAlias
 from uuid import uuid4
 
@@ -69,8 +70,10 @@ class Moment:
     position: Position
     is_copy: bool = False
 
-    def since(self, start: Position, models: Collection[type[Model]]) -> Batch:
-        """Return the changes of these models' tables after `start`, all of them: never cut by a limit."""
+    def since(self, start: Position, models: Collection[type[Model]], most: float = inf) -> Batch:
+        """Return the changes of these models' tables after `start`. Never a part of a table's: where there are more
+        than `most`, it is unclear."""
+        most = min(most, limit("reset_above"))
         by_table = {model._meta.db_table: model for model in models}
         changed, unclear = set(), set()
         told: dict[str, list[Change]] = {}
@@ -82,7 +85,7 @@ class Moment:
             for table, is_reset, rows in cursor.fetchall():
                 if table in by_table:
                     changed.add(table)
-                    if is_reset or rows > limit("reset_above"):
+                    if is_reset or rows > most:
                         unclear.add(table)
         for table in sorted(changed - unclear):
             with PassingOver(by_table[table], "an image in the journal", "reading", self.using):

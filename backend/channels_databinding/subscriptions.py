@@ -25,6 +25,7 @@ from .past import Unclear
 from .protocol import Refused, encode, frame, plain
 from .rows import Audience, Binding, readable, row_payload, visible_groups
 
+MOST_MISSED: Final = 1_000  # changes of a table, told one by one; past it a snapshot costs less
 PART_BYTES: Final = 256 << 10  # of rows, in one frame; what is longer goes in parts
 MOST_HELD: Final = 4 << 20  # characters, for a member that catches up; past it: it is reset when it has
 
@@ -162,7 +163,8 @@ def catch_up(key: Key, start: Position | None, epoch: str) -> CatchUp:
     with journal.moment(key.binding.using()) as now:
         if start is not None and epoch == now.epoch and now.floor <= start <= now.position:
             alone = Listeners([key], away=True)
-            missed = dict(alone.texts(now.since(start, alone.models), now.epoch)).get(key, Texts())
+            batch = now.since(start, alone.models, most=MOST_MISSED)
+            missed = dict(alone.texts(batch, now.epoch)).get(key, Texts())
             if missed is not None:
                 return CatchUp(missed.told, now.position, now.epoch)
         return CatchUp(tuple(_snapshot(key)), now.position, now.epoch)

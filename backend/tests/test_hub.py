@@ -48,6 +48,22 @@ async def test_a_browser_resumes_at_another_hub(visit):
     assert [frame["payload"]["action"] for frame in missed] == ["create"]
 
 
+@pytest.mark.parametrize(("missed", "told"), [(3, ["changes"]), (4, ["snapshot"])])
+async def test_who_missed_much_is_told_what_there_is_now(visit, monkeypatch, missed, told):
+    monkeypatch.setattr("channels_databinding.subscriptions.MOST_MISSED", 3)
+    browser = await visit(LiveEdit)
+    _, ack = await browser.subscribe("intval")
+    await browser.leave()
+    for n in range(missed):
+        await IntegerValue.objects.acreate(name=str(n), value=n)
+
+    back = await visit(LiveEdit)
+    frames, _ = await back.subscribe("intval", ack["cursor"])
+
+    assert [frame["payload"]["action"] for frame in frames] == told
+    assert len(frames[0]["payload"].get("changes") or frames[0]["payload"]["rows"]) == missed
+
+
 async def test_a_hub_with_nobody_rests_and_begins_again(visit):
     hub = Hub()
     one = await visit(LiveEdit, hub=hub)
