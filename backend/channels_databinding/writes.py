@@ -132,10 +132,8 @@ def apply(writes: Sequence[Write], using: str, attempts: int = ATTEMPTS) -> list
             return apply(tried, using, attempts - 1)
         is_deadlock = isinstance(error, OperationalError)  # or something like it, which another attempt may spare
         if not committing or isinstance(error, IntegrityError) or (is_deadlock and all(w.request.ref for w in tried)):
-            if len(begun) > 1:
-                return [
-                    apply([write], using)[0] for write in tried
-                ]  # nothing was written: whose fault it was, shows alone
+            if len(begun) > 1:  # nothing was written: whose fault it was, shows alone
+                return [apply([write], using)[0] for write in tried]
             if begun and is_deadlock and attempts > 1:
                 return apply(tried, using, attempts - 1)
         return [_failed(write, using, error, start, position) for write in tried]
