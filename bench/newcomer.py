@@ -24,7 +24,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(REPOSITORY / "e2e"), str(REPOSITORY / "backend/tests")]
 
 from conftest import FLAGS, NAMES  # noqa: E402
-from process import free_port  # noqa: E402
+from process import free_port  # noqa: E402  (after the path to it)
 from screen import LIVE, Screen, log_in  # noqa: E402
 
 PATIENCE_S = 600

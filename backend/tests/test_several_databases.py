@@ -11,7 +11,7 @@ from django.db import connection, connections, transaction
 from django.test import RequestFactory
 
 import databases
-from channels_databinding import WebsocketBinding, WebsocketDemultiplexer, journal, readiness, tail
+from channels_databinding import WebsocketDemultiplexer, journal, readiness, tail
 from channels_databinding.capture import database
 from channels_databinding.capture.install import install, missing, post_migrate, uninstall
 from channels_databinding.hub import Hub
@@ -19,6 +19,7 @@ from channels_databinding.models import Entry, Mark, Ref, State
 from databases import only
 from elsewhere.models import Memo, Note
 from example.models import IntegerValue
+from lab.bindings import LabBinding
 from lab.screen import Screen
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "second", "third"])
@@ -35,26 +36,15 @@ def url(using):
 @pytest.fixture
 def several(bindings_of_one_test):
     """Return a demultiplexer with a stream for each database."""
-
-    class Everywhere(WebsocketBinding):
-        model = None
-        fields = ["__all__"]
-
-        def group_names(cls, row):
-            return ["all"]
-
-        def has_permission(self, user, action, pk):
-            return True
-
     consumers = {
-        stream: type(stream, (Everywhere,), {"model": model, "stream": stream, "__module__": __name__})
+        stream: type(stream, (LabBinding,), {"model": model, "stream": stream, "__module__": __name__})
         for stream, (model, _) in PLACES.items()
     }
     for _, using in PLACES.values():
         install(using)
         Ref.objects.using(using).all().delete()
         connections[using].close()  # who ends all sessions but the test's own should not have to know of this one
-    return type("Several", (WebsocketDemultiplexer,), {"consumers": consumers, "groups": ["all"]})
+    return type("Several", (WebsocketDemultiplexer,), {"consumers": consumers, "groups": ["lab"]})
 
 
 def data(stream, text):
@@ -326,7 +316,7 @@ async def test_sessions_of_one_that_are_ended_are_begun_anew(visit, several):
 async def test_a_hook_may_ask_no_database_about_a_row_as_it_was(visit, several, model):
     """The answer would be of now."""
     asked = several.consumers["notes"]
-    asked.group_names = classmethod(lambda cls, note: ["all"] if model.objects.exists() else [])
+    asked.group_names = classmethod(lambda cls, note: ["lab"] if model.objects.exists() else [])
     await sync_to_async(make)("values", "there")
     note = await sync_to_async(make)("notes", "a")
     visitor = await visit(several)
@@ -363,9 +353,9 @@ async def test_a_replica_is_never_read_for_what_is_sent(visit, several, settings
 async def test_a_replica_is_never_read_for_links(visit, several, settings):
     settings.DATABASE_ROUTERS = ["test_several_databases.Stale", *settings.DATABASE_ROUTERS]
     several.consumers["memos"].group_names = classmethod(
-        lambda cls, memo: [m.text for m in memo.about.all()] or ["all"]
+        lambda cls, memo: [m.text for m in memo.about.all()] or ["lab"]
     )
-    one, other = [await sync_to_async(make)("memos", text) for text in ("one", "all")]
+    one, other = [await sync_to_async(make)("memos", text) for text in ("one", "lab")]
     visitor = await visit(several)
     screen = Screen(visitor, "memos", {})
     await screen.read()

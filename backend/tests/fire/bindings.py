@@ -20,7 +20,7 @@ class NoteBinding(WebsocketBindingWithMembers):
 
     def group_names(cls, note):
         if time.time() % 1 < 0.05:  # so that a batch has several transactions, and snapshots are read meanwhile
-            time.sleep(SLOW_S)
+            time.sleep(SLOW_S)  # a slow hook is what is tried here
         return [f"room-{note.room.slug}"]
 
     def rows_in(cls, group):

@@ -48,10 +48,10 @@ async def restart_postgresql(blaze):
     await blaze.rest()
     await asyncio.sleep(1)  # what else happens is over, most likely: whoever commits has all written down
     await asyncio.to_thread(waste_ids, blaze)
-    await asyncio.sleep(0.2)  # the servers have read again
+    await asyncio.sleep(0.2)  # the servers have read again, most likely: if not, this crash only tries less
     for browser in away:
         await browser.ping()  # and has a cursor past those ids
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(0.3)  # the answers are there, most likely
     with gone(away):
         await asyncio.to_thread(blaze.postgresql.stop, signal.SIGQUIT)
         await asyncio.to_thread(blaze.postgresql.start)
